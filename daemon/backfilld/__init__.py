@@ -1,0 +1,1 @@
+"""What makes it happen: the daemon, its control surface and its command line."""

@@ -1,0 +1,173 @@
+"""The identifiers of the AT Protocol: parse them, pack DIDs, put them on the wire's terms.
+
+The one rule: whatever came from outside is parsed here before anything else sees it. Rules and
+limits are those of atproto.com/specs (did, nsid, record-key, tid, cid, handle); the tests hold
+them to the official interop vectors.
+"""
+
+import base64
+import re
+from collections.abc import Iterable, Sequence
+from typing import NewType
+
+Did = NewType("Did", str)
+Nsid = NewType("Nsid", str)
+Rkey = NewType("Rkey", str)
+Rev = NewType("Rev", str)
+Cid = NewType("Cid", str)
+Handle = NewType("Handle", str)
+
+SHOWN_CHARS_MAX = 80  # of a bad value inside an error: enough to recognise it, never a flood
+
+_DID = re.compile(r"did:[a-z]+:[a-zA-Z0-9._:%-]*[a-zA-Z0-9._-]", re.ASCII)
+_PLC = re.compile(r"did:plc:[a-z2-7]{24}", re.ASCII)
+_NSID = re.compile(
+    r"[a-zA-Z](?:[a-zA-Z0-9-]{0,61}[a-zA-Z0-9])?"
+    r"(?:\.[a-zA-Z0-9](?:[a-zA-Z0-9-]{0,61}[a-zA-Z0-9])?)+"
+    r"\.[a-zA-Z][a-zA-Z0-9]{0,62}",
+    re.ASCII,
+)
+_HANDLE = re.compile(
+    r"(?:[a-zA-Z0-9](?:[a-zA-Z0-9-]{0,61}[a-zA-Z0-9])?\.)+"
+    r"[a-zA-Z](?:[a-zA-Z0-9-]{0,61}[a-zA-Z0-9])?",
+    re.ASCII,
+)
+_RKEY = re.compile(r"[a-zA-Z0-9_~.:-]{1,512}", re.ASCII)
+_TID = re.compile(r"[234567abcdefghij][234567abcdefghijklmnopqrstuvwxyz]{12}", re.ASCII)
+_CID = re.compile(r"(?!Qmb)[a-zA-Z0-9+=]{8,256}", re.ASCII)
+
+DID_CHARS_MAX = 2048
+NSID_CHARS_MAX = 317
+NSID_AUTHORITY_CHARS_MAX = 253
+HANDLE_CHARS_MAX = 253
+
+
+class BadId(ValueError):
+    """A value that is not the identifier it should be; the message names kind, value and rule."""
+
+    def __init__(self, kind: str, value: object, rule: str) -> None:
+        super().__init__(f"{shown(value)} is not {kind}: {rule}")
+
+
+def shown(value: object) -> str:
+    """`value` for an error message: quoted, escaped, cut to `SHOWN_CHARS_MAX`."""
+    text = value if isinstance(value, str) else repr(value)
+    cut = text if len(text) <= SHOWN_CHARS_MAX else text[:SHOWN_CHARS_MAX] + "…"
+    return ascii(cut) if not cut.isprintable() else f"'{cut}'"
+
+
+def parse_did(value: object) -> Did:
+    """Raises BadId unless `value` is a DID by syntax; the method may be any."""
+    if not isinstance(value, str) or len(value) > DID_CHARS_MAX or not _DID.fullmatch(value):
+        raise BadId("a DID", value, "expected did:METHOD:ID, such as did:plc:ewvi7nxzyoun6zhxrhs64oiz")
+    return Did(value)
+
+
+def is_did(value: object) -> bool:
+    """Whether `value` is a DID by syntax; `parse_did` without the cost of an error's text."""
+    return (
+        isinstance(value, str) and len(value) <= DID_CHARS_MAX and _DID.fullmatch(value) is not None
+    )
+
+
+def parse_nsid(value: object) -> Nsid:
+    """Raises BadId unless `value` is a full NSID (no wildcard, no fragment).
+
+    The authority is lowered (it is a domain name); the name keeps its case, which counts.
+    """
+    if not isinstance(value, str) or len(value) > NSID_CHARS_MAX or not _NSID.fullmatch(value):
+        raise BadId("an NSID", value, "expected at least three segments, such as net.example.score")
+    authority, _, name = value.rpartition(".")
+    if len(authority) > NSID_AUTHORITY_CHARS_MAX:
+        raise BadId("an NSID", value, f"its authority is over {NSID_AUTHORITY_CHARS_MAX} characters")
+    return Nsid(f"{authority.lower()}.{name}")
+
+
+def parse_handle(value: object) -> Handle:
+    """Raises BadId unless `value` is a handle; the answer is in lower case."""
+    if not isinstance(value, str) or len(value) > HANDLE_CHARS_MAX or not _HANDLE.fullmatch(value):
+        raise BadId("a handle", value, "expected a domain name, such as alice.example.com")
+    return Handle(value.lower())
+
+
+def parse_rkey(value: object) -> Rkey:
+    """Raises BadId unless `value` is a record key."""
+    if not isinstance(value, str) or not _RKEY.fullmatch(value) or value in (".", ".."):
+        raise BadId("a record key", value, "expected 1 to 512 of A-Z a-z 0-9 _ ~ . : -")
+    return Rkey(value)
+
+
+def parse_rev(value: object) -> Rev:
+    """Raises BadId unless `value` is a TID. String order of TIDs is time order."""
+    if not isinstance(value, str) or not _TID.fullmatch(value):
+        raise BadId("a TID", value, "expected 13 characters of base32-sortable")
+    return Rev(value)
+
+
+def parse_cid(value: object) -> Cid:
+    """Raises BadId unless `value` is a CID by syntax."""
+    if not isinstance(value, str) or not _CID.fullmatch(value):
+        raise BadId("a CID", value, "expected 8 to 256 characters of a multibase text")
+    return Cid(value)
+
+
+# --- packing -------------------------------------------------------------------------------
+# 20 million DIDs must cost hundreds of MB in the log, not GB: a did:plc is 24 characters of
+# base32, exactly 15 bytes. Any other DID stands in a table in front, by its ordinal.
+
+_PLC_BYTES = 15
+_PLC_CHARS = 24
+_TO_BASE32HEX = bytes.maketrans(
+    b"abcdefghijklmnopqrstuvwxyz234567", b"0123456789abcdefghijklmnopqrstuv"
+)
+
+
+def pack(dids: Sequence[Did]) -> bytes:
+    """`dids` in their order: a table of those that are no did:plc, then 15 bytes each."""
+    others = [(at, did.encode()) for at, did in enumerate(dids) if not _PLC.fullmatch(did)]
+    table = b"".join(
+        at.to_bytes(4, "big") + len(text).to_bytes(2, "big") + text for at, text in others
+    )
+    held = {at for at, _ in others}
+    filler = "a" * _PLC_CHARS
+    chars = "".join(filler if at in held else did[8:] for at, did in enumerate(dids))
+    # one big number: int() reads base 32 in C, base64.b32decode loops in Python
+    body = int(chars.encode().translate(_TO_BASE32HEX) or b"0", 32)
+    return len(others).to_bytes(4, "big") + table + body.to_bytes(_PLC_BYTES * len(dids), "big")
+
+
+def unpack(packed: bytes) -> list[Did]:
+    """What `pack` packed. Raises ValueError when `packed` is no such thing."""
+    others: dict[int, Did] = {}
+    at = 4
+    for _ in range(int.from_bytes(packed[:4], "big")):
+        length = int.from_bytes(packed[at + 4 : at + 6], "big")
+        text = packed[at + 6 : at + 6 + length]
+        others[int.from_bytes(packed[at : at + 4], "big")] = Did(text.decode())
+        at += 6 + length
+    if at > len(packed) or (len(packed) - at) % _PLC_BYTES:
+        raise ValueError("packed DIDs are cut short")
+    chars = base64.b32encode(packed[at:]).decode().lower()
+    dids = [Did("did:plc:" + chars[i : i + _PLC_CHARS]) for i in range(0, len(chars), _PLC_CHARS)]
+    for ordinal, did in others.items():
+        dids[ordinal] = did
+    return dids
+
+
+def pack_one(did: Did) -> bytes:
+    """A DID as a database key: 15 bytes for a did:plc, its text (always longer) for any other."""
+    if _PLC.fullmatch(did):
+        return int(did[8:].encode().translate(_TO_BASE32HEX), 32).to_bytes(_PLC_BYTES, "big")
+    return did.encode() if len(did) > _PLC_BYTES else did.encode().ljust(_PLC_BYTES + 1, b"\0")
+
+
+def unpack_one(key: bytes) -> Did:
+    """The DID of a key made by `pack_one`."""
+    if len(key) == _PLC_BYTES:
+        return Did("did:plc:" + base64.b32encode(key).decode().lower())
+    return Did(key.rstrip(b"\0").decode())
+
+
+def pack_each(dids: Iterable[Did]) -> list[bytes]:
+    """`pack_one` of many."""
+    return [pack_one(did) for did in dids]
