@@ -59,7 +59,9 @@ def shown(value: object) -> str:
 def parse_did(value: object) -> Did:
     """Raises BadId unless `value` is a DID by syntax; the method may be any."""
     if not isinstance(value, str) or len(value) > DID_CHARS_MAX or not _DID.fullmatch(value):
-        raise BadId("a DID", value, "expected did:METHOD:ID, such as did:plc:ewvi7nxzyoun6zhxrhs64oiz")
+        raise BadId(
+            "a DID", value, "expected did:METHOD:ID, such as did:plc:ewvi7nxzyoun6zhxrhs64oiz"
+        )
     return Did(value)
 
 
@@ -79,7 +81,9 @@ def parse_nsid(value: object) -> Nsid:
         raise BadId("an NSID", value, "expected at least three segments, such as net.example.score")
     authority, _, name = value.rpartition(".")
     if len(authority) > NSID_AUTHORITY_CHARS_MAX:
-        raise BadId("an NSID", value, f"its authority is over {NSID_AUTHORITY_CHARS_MAX} characters")
+        raise BadId(
+            "an NSID", value, f"its authority is over {NSID_AUTHORITY_CHARS_MAX} characters"
+        )
     return Nsid(f"{authority.lower()}.{name}")
 
 

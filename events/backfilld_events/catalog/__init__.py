@@ -1,0 +1,35 @@
+"""Every kind of event there is, by its written-out type name.
+
+`Event` is the union, so that `match` with `assert_never` finds a type somebody forgot.
+"""
+
+from . import index, job, lexicon, service, source
+from .index import IndexEvent
+from .job import JobEvent
+from .lexicon import LexiconEvent
+from .service import ServiceEvent
+from .source import SourceEvent
+
+Event = JobEvent | LexiconEvent | SourceEvent | IndexEvent | ServiceEvent
+
+TYPES: dict[str, type[Event]] = {
+    **job.TYPES,
+    **lexicon.TYPES,
+    **source.TYPES,
+    **index.TYPES,
+    **service.TYPES,
+}
+
+# The schema version that is written today; a type that is not named here is at version 1.
+SCHEMAS: dict[str, int] = {}
+
+__all__ = [
+    "SCHEMAS",
+    "TYPES",
+    "Event",
+    "IndexEvent",
+    "JobEvent",
+    "LexiconEvent",
+    "ServiceEvent",
+    "SourceEvent",
+]

@@ -1,0 +1,142 @@
+"""What happens to a backfill job. Stream: `job/<id>`.
+
+The names in `TYPES` and the fields here are the storage format: they are never renamed, only
+added to under a new schema version with an upcast.
+"""
+
+from typing import Literal
+
+from msgspec import Struct
+
+from ..ids import Nsid
+
+Lane = Literal["discovery", "hand-off"]
+
+
+class JobStarted(Struct, frozen=True, forbid_unknown_fields=True):
+    """A job was accepted. It lists `collections` in this order, unless DIDs follow as given.
+
+    `asked_for` keeps what the person or the lexicon named: no collection means all record
+    lexicons of that moment. `mode` is `add`: hand over, and let Tap ignore those it has.
+    """
+
+    collections: list[Nsid]
+    asked_for: Nsid | None
+    given: bool
+    mode: Literal["add"]
+
+
+class DidsGiven(Struct, frozen=True, forbid_unknown_fields=True):
+    """The DIDs the person named, in place of a listing; ordinals as in PageDiscovered."""
+
+    first: int
+    count: int
+    dids: bytes
+
+
+class JobPickedUp(Struct, frozen=True, forbid_unknown_fields=True):
+    """The daemon started and found this job with work left: waits end, cursors are doubted."""
+
+
+class PageDiscovered(Struct, frozen=True, forbid_unknown_fields=True):
+    """The relay listed one page of repositories that hold the collection.
+
+    `dids` are packed (`ids.pack`), in the relay's order, duplicates kept: the page is evidence.
+    They take the ordinals `first .. first + count` of the job. `cursor` asks for the next page;
+    None: there is no more. `malformed` are entries that are no DIDs, shortened; they take no
+    ordinal. Source: com.atproto.sync.listReposByCollection.
+    """
+
+    collection: Nsid
+    relay: str
+    first: int
+    count: int
+    cursor: str | None
+    dids: bytes
+    malformed: list[str]
+
+
+class ListingRestarted(Struct, frozen=True, forbid_unknown_fields=True):
+    """A resumed listing said "no more" at its first request; a rebuilt directory says the same
+    of a cursor it does not know, so the listing starts again without one."""
+
+    collection: Nsid
+    relay: str
+
+
+class ListingFailed(Struct, frozen=True, forbid_unknown_fields=True):
+    """This relay is given up for this collection; `next_relay` is asked from the start, if any."""
+
+    collection: Nsid
+    relay: str
+    kind: str
+    message: str
+    attempts: int
+    next_relay: str | None
+
+
+class AttemptFailed(Struct, frozen=True, forbid_unknown_fields=True):
+    """One try of a lane's step failed; the next is due at `retry_at` (unix seconds).
+
+    `kind` is a word of `discovery.failures` or `sources.failures`; `peer` is the address asked;
+    `attempt` counts from 1 for this step.
+    """
+
+    lane: Lane
+    peer: str
+    kind: str
+    message: str
+    attempt: int
+    retry_at: float
+
+
+class BatchHandedOff(Struct, frozen=True, forbid_unknown_fields=True):
+    """Tap accepted the DIDs with the ordinals `first .. upto`."""
+
+    first: int
+    upto: int
+    tap: str
+
+
+class JobCompleted(Struct, frozen=True, forbid_unknown_fields=True):
+    """Every listing ended and every DID was handed over; `malformed` or `failed_listings` not
+    empty or zero: completed with errors."""
+
+    discovered: int
+    handed_off: int
+    malformed: int
+    failed_listings: list[Nsid]
+
+
+class JobFailed(Struct, frozen=True, forbid_unknown_fields=True):
+    """The job ended with nothing useful done. `why` is a sentence for people."""
+
+    code: str
+    why: str
+
+
+JobEvent = (
+    JobStarted
+    | DidsGiven
+    | JobPickedUp
+    | PageDiscovered
+    | ListingRestarted
+    | ListingFailed
+    | AttemptFailed
+    | BatchHandedOff
+    | JobCompleted
+    | JobFailed
+)
+
+TYPES: dict[str, type[JobEvent]] = {
+    "job.started": JobStarted,
+    "job.dids-given": DidsGiven,
+    "job.picked-up": JobPickedUp,
+    "job.page-discovered": PageDiscovered,
+    "job.listing-restarted": ListingRestarted,
+    "job.listing-failed": ListingFailed,
+    "job.attempt-failed": AttemptFailed,
+    "job.batch-handed-off": BatchHandedOff,
+    "job.completed": JobCompleted,
+    "job.failed": JobFailed,
+}

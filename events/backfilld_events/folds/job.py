@@ -1,0 +1,210 @@
+"""A job's state, folded from its events: all that decides what it does next.
+
+O(1) in the number of DIDs: a DID is an ordinal of its job, the DIDs themselves stay in the page
+events, which are the queue. Pure; times come from the log. Facts are believed, not judged.
+"""
+
+from typing import Literal, assert_never
+
+from msgspec import Struct
+from msgspec.structs import replace
+
+from ..catalog.job import (
+    AttemptFailed,
+    BatchHandedOff,
+    DidsGiven,
+    JobCompleted,
+    JobEvent,
+    JobFailed,
+    JobPickedUp,
+    JobStarted,
+    Lane,
+    ListingFailed,
+    ListingRestarted,
+    PageDiscovered,
+)
+from ..ids import Nsid
+
+State = Literal["pending", "running", "stalled", "completed", "completed_with_errors", "failed"]
+ENDED: frozenset[State] = frozenset({"completed", "completed_with_errors", "failed"})
+
+
+class Waiting(Struct, frozen=True):
+    """A lane waits for `peer` since `since` (unix seconds); its next try is due at `retry_at`."""
+
+    lane: Lane
+    peer: str
+    kind: str
+    message: str
+    attempt: int
+    since: float
+    retry_at: float
+
+
+class Listing(Struct, frozen=True):
+    """Where the listing of one collection stands at one relay (None: the first configured one).
+
+    `landmark` is a cursor seen earlier, moved on at page 1, 2, 4, 8 ...: to meet it again means
+    that the relay goes in a circle, however long. `doubted`: the daemon was restarted since the
+    last page, so the directory may have been rebuilt meanwhile.
+    """
+
+    relay: str | None = None
+    cursor: str | None = None
+    pages: int = 0
+    empty_pages: int = 0
+    landmark: str | None = None
+    last_page_at: float = 0.0
+    doubted: bool = False
+
+
+class Job(Struct, frozen=True):
+    """The whole state of a job. `version` is that of its stream."""
+
+    id: str
+    version: int
+    collections: tuple[Nsid, ...]
+    asked_for: Nsid | None
+    given: bool
+    actor: str
+    cause: int | None
+    position: int
+    started_at: float
+    last_at: float
+    listings_ended: int = 0
+    listing: Listing = Listing()
+    failed_listings: tuple[ListingFailed, ...] = ()
+    discovered: int = 0
+    handed_off: int = 0
+    malformed: int = 0
+    discovery: Waiting | None = None
+    hand_off: Waiting | None = None
+    ended_at: float | None = None
+    failure: JobFailed | None = None
+
+    @property
+    def listed(self) -> bool:
+        """Whether every listing has come to its end, good or bad."""
+        return self.listings_ended >= len(self.collections) or self.given
+
+    @property
+    def collection(self) -> Nsid | None:
+        """The collection whose listing is under way."""
+        return None if self.listed else self.collections[self.listings_ended]
+
+    @property
+    def waiting(self) -> Waiting | None:
+        """What the job waits for, when no lane can do anything else; the lane due first."""
+        lanes = [lane for lane in (self.discovery, self.hand_off) if lane is not None]
+        busy = (self.discovery is None and not self.listed) + (
+            self.hand_off is None and self.handed_off < self.discovered
+        )
+        return None if busy or not lanes else min(lanes, key=lambda lane: lane.retry_at)
+
+    @property
+    def state(self) -> State:
+        """The job's state; experience: did we hand every repository to Tap?"""
+        if self.ended_at is not None:
+            if self.failure is not None:
+                return "failed"
+            bad = self.malformed or self.failed_listings
+            return "completed_with_errors" if bad else "completed"
+        if self.waiting is not None:
+            return "stalled"
+        return "running" if self.discovered or self.listing.pages or self.listed else "pending"
+
+
+def start(
+    job_id: str, event: JobStarted, *, actor: str, cause: int | None, position: int, at: float
+) -> Job:
+    """The job that `event` begins."""
+    return Job(
+        id=job_id,
+        version=1,
+        collections=tuple(event.collections),
+        asked_for=event.asked_for,
+        given=event.given,
+        actor=actor,
+        cause=cause,
+        position=position,
+        started_at=at,
+        last_at=at,
+    )
+
+
+def evolve(job: Job, event: JobEvent, at: float) -> Job:
+    """The job after `event`, which the log recorded at `at` (unix seconds)."""
+    job = replace(job, version=job.version + 1, last_at=at)
+    match event:
+        case JobStarted():
+            return job
+        case DidsGiven():
+            return replace(job, discovered=event.first + event.count)
+        case JobPickedUp():
+            doubted = replace(job.listing, doubted=job.listing.cursor is not None)
+            return replace(job, listing=doubted, discovery=None, hand_off=None)
+        case PageDiscovered():
+            return _page(job, event, at)
+        case ListingRestarted():
+            return replace(job, listing=Listing(relay=event.relay), discovery=None)
+        case ListingFailed():
+            return _listing_failed(job, event)
+        case AttemptFailed():
+            return _attempt_failed(job, event, at)
+        case BatchHandedOff():
+            return replace(job, handed_off=event.upto, hand_off=None)
+        case JobCompleted():
+            return replace(job, ended_at=at, discovery=None, hand_off=None)
+        case JobFailed():
+            return replace(job, ended_at=at, failure=event, discovery=None, hand_off=None)
+        case _:
+            assert_never(event)
+
+
+def _page(job: Job, event: PageDiscovered, at: float) -> Job:
+    seen = event.first + event.count
+    job = replace(
+        job, discovered=seen, malformed=job.malformed + len(event.malformed), discovery=None
+    )
+    if event.cursor is None:
+        return replace(job, listings_ended=job.listings_ended + 1, listing=Listing())
+    pages = job.listing.pages + 1
+    return replace(
+        job,
+        listing=Listing(
+            relay=event.relay,
+            cursor=event.cursor,
+            pages=pages,
+            empty_pages=0 if event.count or event.malformed else job.listing.empty_pages + 1,
+            landmark=event.cursor if pages & (pages - 1) == 0 else job.listing.landmark,
+            last_page_at=at,
+        ),
+    )
+
+
+def _listing_failed(job: Job, event: ListingFailed) -> Job:
+    if event.next_relay is not None:
+        return replace(job, listing=Listing(relay=event.next_relay), discovery=None)
+    return replace(
+        job,
+        failed_listings=(*job.failed_listings, event),
+        listings_ended=job.listings_ended + 1,
+        listing=Listing(),
+        discovery=None,
+    )
+
+
+def _attempt_failed(job: Job, event: AttemptFailed, at: float) -> Job:
+    before = job.discovery if event.lane == "discovery" else job.hand_off
+    waiting = Waiting(
+        lane=event.lane,
+        peer=event.peer,
+        kind=event.kind,
+        message=event.message,
+        attempt=event.attempt,
+        since=at if before is None else before.since,
+        retry_at=event.retry_at,
+    )
+    if event.lane == "discovery":
+        return replace(job, discovery=waiting)
+    return replace(job, hand_off=waiting)

@@ -1,0 +1,67 @@
+"""The lexicons as they stand, folded from their events. The documents stay in the log."""
+
+from typing import assert_never
+
+from msgspec import Struct
+
+from ..catalog.lexicon import LexiconDeleted, LexiconEvent, LexiconKind, LexiconUploaded
+from ..ids import Nsid
+
+
+class Lexicon(Struct, frozen=True):
+    """A lexicon: the newest revision, and whether it is still asked for.
+
+    A deleted lexicon is kept, so that a later upload takes the next revision.
+    """
+
+    nsid: Nsid
+    version: int
+    revision: int
+    kind: LexiconKind
+    backfill: bool
+    target_collection: Nsid | None
+    created_at: float
+    updated_at: float
+    position: int
+    deleted: bool = False
+
+    @property
+    def is_record(self) -> bool:
+        """Whether its records can be indexed and backfilled."""
+        return self.kind == "record" and not self.deleted
+
+
+def evolve(lexicon: Lexicon | None, event: LexiconEvent, position: int, at: float) -> Lexicon:
+    """The lexicon after `event`."""
+    version = 1 if lexicon is None else lexicon.version + 1
+    match event:
+        case LexiconUploaded():
+            fresh = lexicon is None or lexicon.deleted
+            return Lexicon(
+                nsid=event.nsid,
+                version=version,
+                revision=event.revision,
+                kind=event.kind,
+                backfill=event.backfill,
+                target_collection=event.target_collection,
+                created_at=at if lexicon is None or fresh else lexicon.created_at,
+                updated_at=at,
+                position=position,
+            )
+        case LexiconDeleted():
+            if lexicon is None:
+                raise ValueError(f"lexicon {event.nsid} was deleted before it was uploaded")
+            return Lexicon(
+                nsid=lexicon.nsid,
+                version=version,
+                revision=lexicon.revision,
+                kind=lexicon.kind,
+                backfill=lexicon.backfill,
+                target_collection=lexicon.target_collection,
+                created_at=lexicon.created_at,
+                updated_at=at,
+                position=lexicon.position,
+                deleted=True,
+            )
+        case _:
+            assert_never(event)

@@ -1,0 +1,1 @@
+"""The log as a file: open it, append to it, read it."""

@@ -1,0 +1,59 @@
+"""Reads rows of a log, forward from a position, in bounded memory."""
+
+import sqlite3
+from collections.abc import Iterator
+
+from ..row import COLUMNS, Row, from_columns
+
+
+def rows(
+    db: sqlite3.Connection,
+    after: int = 0,
+    *,
+    upto: int | None = None,
+    stream: str | None = None,
+    type_name: str | None = None,
+    limit: int | None = None,
+) -> Iterator[Row]:
+    """Rows with `position > after`, in order, at most `limit`, of a stream and type if given.
+
+    `stream` may end in `*` to name all that begin so.
+    """
+    where, values = _where(after, upto, stream, type_name)
+    query = f"SELECT {COLUMNS} FROM event WHERE {where} ORDER BY position LIMIT ?"
+    for columns in db.execute(query, (*values, -1 if limit is None else limit)):
+        yield from_columns(columns)
+
+
+def newest(
+    db: sqlite3.Connection, limit: int, *, stream: str | None = None, type_name: str | None = None
+) -> list[Row]:
+    """The last `limit` rows that fit, oldest first."""
+    where, values = _where(0, None, stream, type_name)
+    query = f"SELECT {COLUMNS} FROM event WHERE {where} ORDER BY position DESC LIMIT ?"
+    return [from_columns(columns) for columns in db.execute(query, (*values, limit))][::-1]
+
+
+def row(db: sqlite3.Connection, position: int) -> Row | None:
+    """The row at `position`."""
+    return next(rows(db, position - 1, upto=position), None)
+
+
+def _where(
+    after: int, upto: int | None, stream: str | None, type_name: str | None
+) -> tuple[str, list[object]]:
+    where, values = ["position > ?"], [after]
+    clauses: list[tuple[str, object | None]] = [
+        ("position <= ?", upto),
+        ("type = ?", type_name),
+    ]
+    if stream is not None and stream.endswith("*"):
+        clauses += [("stream >= ?", stream[:-1]), ("stream < ?", stream[:-1] + "\U0010ffff")]
+    else:
+        clauses.append(("stream = ?", stream))
+    bound: list[object] = list(values)
+    for clause, value in clauses:
+        if value is not None:
+            where.append(clause)
+            bound.append(value)
+    return " AND ".join(where), bound

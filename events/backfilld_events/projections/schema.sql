@@ -1,0 +1,52 @@
+-- Tables for asking, derived from the log and made anew from it whenever this file changes.
+CREATE TABLE folded (name TEXT PRIMARY KEY, value BLOB NOT NULL) STRICT;
+
+CREATE TABLE job (
+    number     INTEGER PRIMARY KEY,          -- the position of its first event
+    id         TEXT    NOT NULL UNIQUE,
+    ended      INTEGER NOT NULL,
+    state      BLOB    NOT NULL,             -- msgpack of folds.job.Job
+    records    INTEGER NOT NULL DEFAULT 0    -- of its collections, inserted or updated since it began
+) STRICT;
+CREATE INDEX job_unended ON job (number) WHERE ended = 0;
+
+CREATE TABLE lexicon (nsid TEXT PRIMARY KEY, state BLOB NOT NULL) STRICT;
+
+CREATE TABLE page (                          -- where the DIDs of a job's ordinals stand in the log
+    job        INTEGER NOT NULL,
+    first      INTEGER NOT NULL,
+    count      INTEGER NOT NULL,
+    position   INTEGER NOT NULL,
+    PRIMARY KEY (job, first)
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE repo (
+    id         INTEGER PRIMARY KEY,
+    did        BLOB    NOT NULL UNIQUE,      -- ids.pack_one
+    class      INTEGER NOT NULL,             -- coverage.Class
+    since      INTEGER NOT NULL,             -- the position that put it into its class
+    handed     INTEGER,                      -- the position of its last hand-off
+    account    TEXT,                         -- the last identity event's status
+    handle     TEXT,
+    tap_state  TEXT,                         -- the last answer of /info
+    tap_error  TEXT,
+    rev        TEXT,
+    tap_records INTEGER,
+    observed   INTEGER,                      -- the position of that answer
+    live       INTEGER NOT NULL DEFAULT 0,   -- rows in the index: inserted less deleted
+    aside      INTEGER NOT NULL DEFAULT 0    -- came, and is no row: dead letters, not asked for
+) STRICT;
+CREATE INDEX repo_unsettled ON repo (id) WHERE class IN (1, 2, 5);
+
+CREATE TABLE member (repo INTEGER NOT NULL, job INTEGER NOT NULL, PRIMARY KEY (repo, job))
+STRICT, WITHOUT ROWID;
+
+CREATE TABLE tally (job INTEGER NOT NULL, class INTEGER NOT NULL, n INTEGER NOT NULL,
+    PRIMARY KEY (job, class)) STRICT, WITHOUT ROWID;
+
+CREATE TABLE delivered (                     -- all receipts, added up by collection
+    collection TEXT PRIMARY KEY,
+    inserted   INTEGER NOT NULL, updated INTEGER NOT NULL, deleted INTEGER NOT NULL,
+    unchanged  INTEGER NOT NULL, stale   INTEGER NOT NULL, dead    INTEGER NOT NULL,
+    ignored    INTEGER NOT NULL
+) STRICT;

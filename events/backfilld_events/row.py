@@ -1,0 +1,72 @@
+"""A row of the log, as data: what was written (`NewEvent`) and what stands there (`Row`)."""
+
+from datetime import UTC, datetime
+from typing import Any
+
+from msgspec import Struct
+
+from . import chain
+from .catalog import Event
+from .codec import decode
+
+COLUMNS = "position, stream, version, type, schema, recorded_at, actor, cause, payload, hash"
+
+
+class NewEvent(Struct, frozen=True):
+    """An event that waits to be appended. `cause` is the position of what led to it."""
+
+    stream: str
+    event: Event
+    actor: str
+    cause: int | None = None
+
+
+class Row(Struct, frozen=True):
+    """One row of the log. `recorded_at` is microseconds since 1970, UTC; `hash` has 32 bytes."""
+
+    position: int
+    stream: str
+    version: int
+    type: str
+    schema: int
+    recorded_at: int
+    actor: str
+    cause: int | None
+    payload: bytes
+    hash: bytes
+
+    @property
+    def event(self) -> Event:
+        """The decoded payload. Raises codec.Undecodable."""
+        return decode(self.type, self.schema, self.payload)
+
+    @property
+    def at(self) -> float:
+        """`recorded_at` in seconds."""
+        return self.recorded_at / 1e6
+
+    def linked(self, previous: bytes) -> bytes:
+        """The hash this row must have when `previous` is the hash before it."""
+        return chain.link(
+            previous,
+            self.position,
+            self.stream,
+            self.version,
+            self.type,
+            self.schema,
+            self.recorded_at,
+            self.actor,
+            self.cause,
+            self.payload,
+        )
+
+
+def from_columns(columns: tuple[Any, ...]) -> Row:
+    """A Row of a database row that was selected as COLUMNS."""
+    return Row(*columns)
+
+
+def utc_text(seconds: float) -> str:
+    """A time as the API and the logs say it: RFC 3339, UTC, milliseconds, `Z`."""
+    text = datetime.fromtimestamp(seconds, UTC).isoformat(timespec="milliseconds")
+    return text.replace("+00:00", "Z")
