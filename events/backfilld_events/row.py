@@ -12,8 +12,11 @@ from .codec import decode
 COLUMNS = "position, stream, version, type, schema, recorded_at, actor, cause, payload, hash"
 
 
+PREVIOUS = -1  # as a cause: the event just before this one in the same append
+
+
 class NewEvent(Struct, frozen=True):
-    """An event that waits to be appended. `cause` is the position of what led to it."""
+    """An event that waits to be appended. `cause`: the position of what led to it, or PREVIOUS."""
 
     stream: str
     event: Event

@@ -8,7 +8,7 @@ from typing import Literal
 
 from msgspec import Struct
 
-from ..ids import Nsid
+from ..ids import Did, Nsid
 
 Lane = Literal["discovery", "hand-off"]
 
@@ -17,11 +17,13 @@ class JobStarted(Struct, frozen=True, forbid_unknown_fields=True):
     """A job was accepted. It lists `collections` in this order, unless DIDs follow as given.
 
     `asked_for` keeps what the person or the lexicon named: no collection means all record
-    lexicons of that moment. `mode` is `add`: hand over, and let Tap ignore those it has.
+    lexicons of that moment; `asked_did` is set for exactly one account. `given`: the DIDs were
+    named, and stand in DidsGiven. `mode` is `add`: hand over, and let Tap ignore those it has.
     """
 
     collections: list[Nsid]
     asked_for: Nsid | None
+    asked_did: Did | None
     given: bool
     mode: Literal["add"]
 

@@ -23,7 +23,7 @@ from ..catalog.job import (
     ListingRestarted,
     PageDiscovered,
 )
-from ..ids import Nsid
+from ..ids import Did, Nsid
 
 State = Literal["pending", "running", "stalled", "completed", "completed_with_errors", "failed"]
 ENDED: frozenset[State] = frozenset({"completed", "completed_with_errors", "failed"})
@@ -65,6 +65,7 @@ class Job(Struct, frozen=True):
     version: int
     collections: tuple[Nsid, ...]
     asked_for: Nsid | None
+    asked_did: Did | None
     given: bool
     actor: str
     cause: int | None
@@ -123,6 +124,7 @@ def start(
         version=1,
         collections=tuple(event.collections),
         asked_for=event.asked_for,
+        asked_did=event.asked_did,
         given=event.given,
         actor=actor,
         cause=cause,

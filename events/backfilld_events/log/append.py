@@ -11,7 +11,7 @@ from msgspec import Struct
 
 from .. import chain, codec
 from ..catalog import Event
-from ..row import COLUMNS, NewEvent, Row
+from ..row import COLUMNS, PREVIOUS, NewEvent, Row
 
 _INSERT = f"INSERT INTO event ({COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
 
@@ -60,6 +60,7 @@ def append(
         for new in one.events:
             last += 1
             version = versions[new.stream] = _version(db, new.stream, versions) + 1
+            cause = last - 1 if new.cause == PREVIOUS else new.cause
             name, schema, payload = codec.encode(new.event)
             row = Row(
                 position=last,
@@ -69,11 +70,11 @@ def append(
                 schema=schema,
                 recorded_at=recorded_at,
                 actor=new.actor,
-                cause=new.cause,
+                cause=cause,
                 payload=payload,
                 hash=chain.link(
                     previous, last, new.stream, version, name, schema, recorded_at,
-                    new.actor, new.cause, payload,
+                    new.actor, cause, payload,
                 ),
             )  # fmt: skip
             db.execute(

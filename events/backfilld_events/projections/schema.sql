@@ -37,6 +37,7 @@ CREATE TABLE repo (
     aside      INTEGER NOT NULL DEFAULT 0    -- came, and is no row: dead letters, not asked for
 ) STRICT;
 CREATE INDEX repo_unsettled ON repo (id) WHERE class IN (1, 2, 5);
+CREATE INDEX repo_unfit ON repo (id) WHERE class IN (6, 7);
 
 CREATE TABLE member (repo INTEGER NOT NULL, job INTEGER NOT NULL, PRIMARY KEY (repo, job))
 STRICT, WITHOUT ROWID;

@@ -1,0 +1,1 @@
+"""Backfill jobs: what may be asked, what is next, and who does it."""

@@ -1,0 +1,100 @@
+"""Asks Tap how the repositories stand that were handed to it, at a bounded rate.
+
+The one rule: what Tap said becomes an event, and only when it differs from the last time. Those
+that are not settled are asked in turn; failed ones too, at a fifth of the rate, since Tap goes on
+trying them.
+"""
+
+from collections.abc import Awaitable, Callable
+from typing import Protocol
+
+import structlog
+import trio
+
+from backfilld_events.catalog.source import Observation, ReposObserved
+from backfilld_events.ids import Did, pack_one
+from backfilld_events.projections.coverage import Asked
+from backfilld_events.row import NewEvent
+
+from ..failures import Failure, clean
+from ..journal import Journal
+from ..sources.tap.http import RepoInfo
+
+TICK_S = 1.0
+ROUND_S_MIN = 2.0  # a few open repositories are not asked more often than this
+AT_ONCE = 4
+PAUSE_S = 10.0  # after Tap did not answer
+ERROR_CHARS_MAX = 300
+
+
+class Tap(Protocol):
+    """Knows how one repository stands. Raises Failure."""
+
+    @property
+    def url(self) -> str: ...
+
+    async def info(self, did: Did) -> RepoInfo: ...
+
+
+FindOpen = Callable[[int, int, bool], Awaitable[list[Asked]]]
+"""(after id, limit, failed) -> repositories to ask about, in order of id."""
+
+
+class Observer:
+    """One task; `rate` is /info calls a second, asked for at each tick."""
+
+    def __init__(
+        self, tap: Tap, find_open: FindOpen, journal: Journal, rate: Callable[[], int]
+    ) -> None:
+        self._tap, self._find_open, self._journal, self._rate = tap, find_open, journal, rate
+        self._log = structlog.get_logger("observer")
+
+    async def run(self) -> None:
+        """Runs until cancelled."""
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(self._rounds, False, 1.0)
+            nursery.start_soon(self._rounds, True, 0.2)
+
+    async def _rounds(self, failed: bool, share: float) -> None:
+        after, started = 0, trio.current_time()
+        while True:
+            limit = int(self._rate() * share * TICK_S)
+            asked = await self._find_open(after, limit, failed) if limit else []
+            try:
+                await self._ask(asked)
+            except* Failure as failures:
+                self._log.debug("tap does not answer", reason=str(failures.exceptions[0]))
+                await trio.sleep(PAUSE_S)
+            await trio.sleep(TICK_S)
+            if len(asked) < limit or not limit:
+                await trio.sleep_until(started + ROUND_S_MIN * (1 if not failed else 10))
+                after, started = 0, trio.current_time()
+            else:
+                after = asked[-1].id
+
+    async def _ask(self, asked: list[Asked]) -> None:
+        changed: list[Observation] = []
+        places = iter(asked)
+
+        async def one_after_the_other() -> None:
+            for place in places:
+                info = await self._tap.info(place.did)
+                seen = Observation(
+                    repo=pack_one(place.did),
+                    state=info.state,
+                    error=clean(info.error)[:ERROR_CHARS_MAX],
+                    rev=info.rev or None,
+                    records=info.records,
+                )
+                if (seen.state, seen.error, seen.rev, seen.records) != place.last:
+                    changed.append(seen)
+
+        try:
+            async with trio.open_nursery() as nursery:
+                for _ in range(min(AT_ONCE, len(asked))):
+                    nursery.start_soon(one_after_the_other)
+        finally:
+            if changed:
+                with trio.CancelScope(shield=True):
+                    event = ReposObserved(tap=self._tap.url, observations=changed)
+                    await self._journal.append([NewEvent("tap", event, "system")])

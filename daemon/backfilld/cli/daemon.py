@@ -1,0 +1,59 @@
+"""backfilld: the service and what belongs to it."""
+
+import sys
+from pathlib import Path
+
+import click
+
+from .. import __version__
+from ..config import BadConfig, Config, flat, load
+from . import say
+
+_config = click.option(
+    "--config",
+    "path",
+    type=click.Path(path_type=Path, dir_okay=False),
+    envvar="BACKFILLD_CONFIG",
+    help="The configuration file; without one every key has its default.",
+)
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, prog_name="backfilld")
+def main() -> None:
+    """Gets every record of an AT Protocol collection into your database, and proves that none is
+    missing. backfillctl talks to the running service."""
+
+
+@main.command()
+@_config
+def run(path: Path | None) -> None:
+    """Run the service until SIGTERM; a second SIGTERM ends it at once."""
+    settings = _loaded(path)
+    from .serve import serve  # late: check-config needs no trio
+
+    serve(settings, path)
+
+
+@main.command("check-config")
+@_config
+def check_config(path: Path | None) -> None:
+    """Say whether the configuration is right, and what is in force."""
+    settings = _loaded(path)
+    defaults = flat(Config())
+    for key, value in flat(settings).items():
+        shown = ", ".join(value) if isinstance(value, tuple) else value
+        default = "" if value != defaults[key] else "   (default)"
+        say.out(f"{key} = {shown}{default}")
+
+
+def _loaded(path: Path | None) -> Config:
+    try:
+        return load(path)
+    except BadConfig as error:
+        say.err(f"error: {error}")
+        sys.exit(say.USAGE)
+
+
+if __name__ == "__main__":
+    main()

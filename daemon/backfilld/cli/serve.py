@@ -1,0 +1,113 @@
+"""Runs the service in the foreground: signals, systemd, and errors a person can mend."""
+
+import os
+import signal
+import sys
+from pathlib import Path
+
+import structlog
+import trio
+
+from backfilld_events.log.file import BadFile
+
+from .. import __version__, logs, systemd
+from ..config import RELOADABLE, BadConfig, Config, changed, load
+from ..control.server import SocketTaken
+from ..delivery.ledger import ReceiptsMissing
+from ..journal import Journal
+from ..service import DataDirTaken, Service
+from . import say
+
+_MENDABLE = (BadConfig, BadFile, SocketTaken, ReceiptsMissing, DataDirTaken)
+
+
+def serve(settings: Config, path: Path | None) -> None:
+    """Runs until SIGTERM and a clean stop. What a person can mend is one sentence, exit 2."""
+    logs.configure(settings.logging.level, settings.logging.format)
+    try:
+        trio.run(_serve, settings, path)
+    except BaseExceptionGroup as group:
+        mendable = group.subgroup(_MENDABLE)
+        if mendable is None:
+            raise
+        one: BaseException = mendable
+        while isinstance(one, BaseExceptionGroup):
+            one = one.exceptions[0]
+        _give_up(one)
+    except _MENDABLE as error:
+        _give_up(error)
+
+
+def _give_up(error: BaseException) -> None:
+    say.err(f"error: {error}")
+    sys.exit(say.USAGE)
+
+
+async def _serve(settings: Config, path: Path | None) -> None:
+    service = Service(settings)
+    log = structlog.get_logger("backfilld")
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(_signals, service, path)
+        async with trio.open_nursery() as inner:
+            journal = await inner.start(service.run)
+            log.info(
+                "ready",
+                version=__version__,
+                socket=settings.control.socket,
+                position=journal.state.position,
+                unfinished_jobs=len(journal.state.jobs),
+            )
+            systemd.notify("READY=1", _status(journal))
+            if (every_s := systemd.watchdog_s()) is not None:
+                inner.start_soon(_watchdog, journal, every_s, service.stop)
+        nursery.cancel_scope.cancel()
+    log.info("stopped")
+
+
+async def _signals(service: Service, path: Path | None) -> None:
+    log = structlog.get_logger("backfilld")
+    with trio.open_signal_receiver(signal.SIGTERM, signal.SIGINT, signal.SIGHUP) as received:
+        async for one in received:
+            if one == signal.SIGHUP:
+                _reload(service, path)
+            elif service.stop.is_set():
+                log.error("killed by a second signal; nothing acknowledged is lost")
+                os._exit(128 + one)
+            else:
+                log.info("stopping: committing and acking what was received")
+                systemd.notify("STOPPING=1")
+                service.stop.set()
+
+
+def _reload(service: Service, path: Path | None) -> None:
+    """Takes over what can change while running; names what needs a restart, and then nothing
+    of the new file is in force, so that one never runs with half of it."""
+    log = structlog.get_logger("backfilld")
+    systemd.reloading()
+    try:
+        fresh = load(path)
+        differing = changed(service.config, fresh)
+        if later := sorted(differing - RELOADABLE):
+            log.warning("configuration not reloaded: these keys need a restart", keys=later)
+        else:
+            service.config = fresh
+            logs.configure(fresh.logging.level, fresh.logging.format)
+            log.warning("configuration reloaded", keys=sorted(differing))
+    except BadConfig as error:
+        log.error("configuration not reloaded", reason=str(error))
+    systemd.notify("READY=1")
+
+
+async def _watchdog(journal: Journal, every_s: float, stop: trio.Event) -> None:
+    """Tells systemd that we live, after the writer's thread has answered."""
+    while not stop.is_set():
+        await journal.answers()
+        systemd.notify("WATCHDOG=1", _status(journal))
+        with trio.move_on_after(every_s):
+            await stop.wait()
+
+
+def _status(journal: Journal) -> str:
+    state = journal.state
+    stalled = sum(job.state == "stalled" for job in state.jobs.values())
+    return f"STATUS=log at #{state.position}; {len(state.jobs)} jobs under way, {stalled} stalled"

@@ -1,0 +1,94 @@
+"""Everything that goes wrong becomes one envelope: error, code, hint, field; no inner text."""
+
+import uuid
+
+import structlog
+from litestar import Request, Response
+from litestar.exceptions import HTTPException, ValidationException
+from litestar.types import ExceptionHandlersMap
+
+from ..backfill.decide import Refused
+from ..failures import Failure
+from .shapes import Problem
+
+_STATUS = {"lexicon-not-found": 404}
+
+Asked = Request[object, object, object]  # type: ignore[type-var]
+
+
+class BadRequest(Exception):
+    """The request cannot be carried out as it is."""
+
+    def __init__(
+        self, status: int, error: str, code: str, hint: str | None = None, field: str | None = None
+    ) -> None:
+        super().__init__(error)
+        self.status = status
+        self.problem = Problem(error=error, code=code, hint=hint, field=field)
+
+
+def answer(status: int, problem: Problem) -> Response[Problem]:
+    """The envelope as an answer."""
+    return Response(problem, status_code=status, media_type="application/json")
+
+
+def _bad_request(_: Asked, error: BadRequest) -> Response[Problem]:
+    return answer(error.status, error.problem)
+
+
+def _refused(_: Asked, error: Refused) -> Response[Problem]:
+    return answer(
+        _STATUS.get(error.code, 409), Problem(error=error.why, code=error.code, hint=error.hint)
+    )
+
+
+def _tap_failed(_: Asked, error: Failure) -> Response[Problem]:
+    hint = "is Tap running, and is tap.url right? backfilld goes on trying"
+    return answer(
+        502,
+        Problem(
+            error=f"tap HTTP request failed: {error.message}", code=f"tap-{error.kind}", hint=hint
+        ),
+    )
+
+
+def _validation(_: Asked, error: ValidationException) -> Response[Problem]:
+    field, text = None, error.detail
+    if isinstance(error.extra, list) and error.extra:
+        first = error.extra[0]
+        field, text = first.get("key"), first.get("message", text)
+    return answer(
+        400,
+        Problem(
+            error=text, code="bad-request", field=field, hint="correct this field and send again"
+        ),
+    )
+
+
+def _http(_: Asked, error: HTTPException) -> Response[Problem]:
+    codes = {404: "not-found", 405: "method-not-allowed", 413: "too-large", 400: "bad-request"}
+    hint = "not part of backfilld; see the README for what is" if error.status_code == 404 else None
+    return answer(
+        error.status_code,
+        Problem(error=error.detail, code=codes.get(error.status_code, "refused"), hint=hint),
+    )
+
+
+def _internal(_: Asked, error: Exception) -> Response[dict[str, str]]:
+    number = uuid.uuid4().hex[:16]
+    structlog.get_logger("control").error("request failed", correlation=number, exc_info=error)
+    return Response(
+        {"error": "Internal server error", "code": "internal", "correlationId": number},
+        status_code=500,
+        media_type="application/json",
+    )
+
+
+HANDLERS: ExceptionHandlersMap = {
+    BadRequest: _bad_request,
+    Refused: _refused,
+    Failure: _tap_failed,
+    ValidationException: _validation,
+    HTTPException: _http,
+    Exception: _internal,
+}

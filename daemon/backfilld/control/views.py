@@ -1,0 +1,291 @@
+"""Answers questions from the log's projections and from the index. Reads only.
+
+It has its own read-only connections, so that no question waits for a writer.
+"""
+
+import sqlite3
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from backfilld_events.audit.show import as_data
+from backfilld_events.catalog.lexicon import LexiconUploaded
+from backfilld_events.folds import State
+from backfilld_events.folds.job import Job, Waiting
+from backfilld_events.folds.lexicon import Lexicon
+from backfilld_events.ids import Did
+from backfilld_events.log import read
+from backfilld_events.log.file import open_reader
+from backfilld_events.projections import coverage, jobs
+from backfilld_events.projections.coverage import OPEN, Asked, Class
+from backfilld_events.row import utc_text
+
+from ..worker import Worker
+from . import words
+from .shapes import (
+    CollectionCount,
+    FailureShape,
+    JobDetail,
+    JobShape,
+    LexiconDetail,
+    LexiconShape,
+    Records,
+    RecordShape,
+    Stats,
+    SyncShape,
+    WaitingShape,
+)
+
+FAILURES_MAX = 1000
+
+
+class Views:
+    """Every answer is one read of a connection in its thread."""
+
+    def __init__(
+        self, events: sqlite3.Connection, records: sqlite3.Connection, worker: Worker
+    ) -> None:
+        self._events, self._records, self._worker = events, records, worker
+
+    @classmethod
+    def open(cls, events: Path, records: Path, worker: Worker) -> "Views":
+        """Opens both files read-only. Raises file.BadFile."""
+        return cls(open_reader(events), open_reader(records), worker)
+
+    def close(self) -> None:
+        """Closes both."""
+        with closing(self._events), closing(self._records):
+            pass
+
+    async def dids(self, job: Job, first: int, upto: int) -> list[Did]:
+        """The DIDs with these ordinals of the job."""
+        return await self._worker(jobs.dids, self._events, job, first, upto)
+
+    async def to_ask(self, after: int, limit: int, failed: bool) -> list[Asked]:
+        """Repositories to ask Tap about; see coverage.to_ask."""
+        return await self._worker(
+            lambda: coverage.to_ask(self._events, after, limit, failed=failed)
+        )
+
+    async def jobs(self, limit: int = -1) -> list[JobShape]:
+        """All jobs, newest first."""
+        return await self._worker(
+            lambda: [self._job(job, records) for job, records in jobs.newest(self._events, limit)]
+        )
+
+    async def job(self, job_id: str) -> JobDetail | None:
+        """The job whose id is, or uniquely begins with, `job_id`; `last` is the newest."""
+        return await self._worker(self._detail, job_id)
+
+    async def lexicon(self, lexicon: Lexicon) -> LexiconDetail:
+        """A lexicon with its document."""
+        document = await self._worker(self._document, lexicon)
+        shape = msgspec.to_builtins(lexicon_shape(lexicon))
+        return LexiconDetail(**shape, lexicon_json=document)
+
+    async def stats(self) -> Stats:
+        """Records of the index by collection."""
+        rows = await self._worker(
+            lambda: self._records.execute(
+                "SELECT nsid, records FROM collection ORDER BY nsid"
+            ).fetchall()
+        )
+        return Stats(sum(n for _, n in rows), [CollectionCount(nsid, n) for nsid, n in rows])
+
+    async def dead_letters(self) -> int:
+        """How many messages could not be used."""
+        (n,) = await self._worker(
+            lambda: self._records.execute("SELECT count(*) FROM dead_letter").fetchone()
+        )
+        return int(n)
+
+    async def records(self, collection: str, limit: int, cursor: str | None) -> Records:
+        """Records of a collection, newest first. A cursor of digits is HappyView's offset."""
+        return await self._worker(self._page, collection, limit, cursor)
+
+    async def log(
+        self, after: int, stream: str | None, type_name: str | None, limit: int
+    ) -> list[dict[str, object]]:
+        """Events after a position, as data."""
+        return await self._worker(
+            lambda: [
+                as_data(row)
+                for row in read.rows(
+                    self._events, after, stream=stream, type_name=type_name, limit=limit
+                )
+            ]
+        )
+
+    async def tail(self, n: int, stream: str | None, type_name: str | None) -> int:
+        """The position after which the last `n` events stand."""
+        rows = await self._worker(
+            lambda: read.newest(self._events, n, stream=stream, type_name=type_name)
+        )
+        return rows[0].position - 1 if rows else 0
+
+    def _job(self, job: Job, records: int) -> JobShape:
+        return job_shape(job, records, coverage.counts(self._events, job.position))
+
+    def _detail(self, job_id: str) -> JobDetail | None:
+        if job_id == "last":
+            found = jobs.newest(self._events, 1)
+        else:
+            found = jobs.find(self._events, job_id)
+        if len(found) != 1:
+            return None
+        job, records = found[0]
+        counts = coverage.counts(self._events, job.position)
+        unfit = coverage.failures(self._events, job.position, FAILURES_MAX)
+        return JobDetail(
+            **_fields(job_shape(job, records, counts)),
+            failures=[
+                FailureShape(one.did, one.kind.name.lower(), one.reason, one.since) for one in unfit
+            ],
+            failures_total=counts.get(Class.FAILED, 0) + counts.get(Class.GONE, 0),
+        )
+
+    def _document(self, lexicon: Lexicon) -> msgspec.Raw:
+        row = read.row(self._events, lexicon.position)
+        event = None if row is None else row.event
+        if not isinstance(event, LexiconUploaded):
+            raise TypeError(f"event {lexicon.position} should hold lexicon {lexicon.nsid}")
+        return msgspec.Raw(event.document)
+
+    def _page(self, collection: str, limit: int, cursor: str | None) -> Records:
+        before, offset = 1 << 62, 0
+        if cursor and cursor.startswith("k") and cursor[1:].isdecimal():
+            before = int(cursor[1:18])
+        elif cursor and cursor.isdecimal():
+            offset = int(cursor[:9])
+        rows = self._records.execute(
+            "SELECT record.id, did, rkey, cid, rev, indexed_at, body FROM record"
+            " JOIN repo ON repo.id = record.repo WHERE cid IS NOT NULL AND record.id < ?"
+            " AND collection = (SELECT id FROM collection WHERE nsid = ?)"
+            " ORDER BY record.id DESC LIMIT ? OFFSET ?",
+            (before, collection, limit + 1, offset),
+        ).fetchall()
+        page = Records(list(_records(collection, rows[:limit])))
+        if len(rows) > limit:
+            page.cursor = f"k{rows[limit - 1][0]}"
+        return page
+
+
+def job_shape(job: Job, records: int, classes: dict[Class, int]) -> JobShape:
+    """A job as the API shows it. Pure."""
+    total = sum(classes.values())
+    handed = total if job.handed_off == job.discovered else min(job.handed_off, total)
+    waiting = job.waiting
+    sync_state, sync_sentence = words.sync(job, classes)
+    open_ = sum(n for kind, n in classes.items() if kind in OPEN)
+    failed = classes.get(Class.FAILED, 0) + classes.get(Class.GONE, 0)
+    return JobShape(
+        id=job.id,
+        collection=job.asked_for,
+        did=job.asked_did,
+        status=words.status(job),
+        total_repos=total,
+        processed_repos=handed,
+        total_records=records,
+        error=words.error(job),
+        started_at=utc_text(job.started_at),
+        completed_at=None if job.ended_at is None else utc_text(job.ended_at),
+        created_at=utc_text(job.started_at),
+        stage=words.stage(job),
+        resolved_repos=handed,
+        scope="accounts" if job.given else "network",
+        discovery_complete=job.listed,
+        recent_completions_limit=None,
+        state=job.state,
+        sentence=words.sentence(job),
+        reason=_reason(job),
+        waiting_until=None if waiting is None else utc_text(waiting.retry_at),
+        waiting=[_waiting(lane) for lane in (job.discovery, job.hand_off) if lane is not None],
+        since=utc_text(waiting.since if waiting is not None else job.last_at),
+        collections=list(job.collections),
+        mode="add",
+        actor=job.actor,
+        cause=job.cause,
+        position=job.position,
+        malformed=job.malformed,
+        sync=SyncShape(
+            state=sync_state,
+            sentence=sync_sentence,
+            active=total - open_ - failed,
+            failed=failed,
+            open=open_,
+            classes={kind.name.lower(): classes.get(kind, 0) for kind in Class},
+        ),
+    )
+
+
+def lexicon_shape(lexicon: Lexicon) -> LexiconShape:
+    """A lexicon as a list shows it. Pure."""
+    return LexiconShape(
+        id=lexicon.nsid,
+        revision=lexicon.revision,
+        lexicon_type=lexicon.kind,
+        backfill=lexicon.backfill,
+        action=None,
+        target_collection=lexicon.target_collection,
+        source="manual",
+        authority_did=None,
+        last_fetched_at=None,
+        created_at=utc_text(lexicon.created_at),
+        updated_at=utc_text(lexicon.updated_at),
+        token_cost=None,
+        has_script=False,
+        has_index_hook=False,
+    )
+
+
+def lexicons(state: State) -> list[LexiconShape]:
+    """The lexicons that are there, by id."""
+    return [
+        lexicon_shape(lexicon)
+        for _, lexicon in sorted(state.lexicons.items())
+        if not lexicon.deleted
+    ]
+
+
+def _fields(shape: msgspec.Struct) -> dict[str, Any]:
+    return {name: getattr(shape, name) for name in shape.__struct_fields__}
+
+
+def _reason(job: Job) -> str | None:
+    if job.failure is not None:
+        return job.failure.code
+    if (waiting := job.waiting) is not None:
+        return f"{'tap' if waiting.lane == 'hand-off' else 'relay'}_{waiting.kind}"
+    return "listing_failed" if job.failed_listings else None
+
+
+def _waiting(waiting: Waiting) -> WaitingShape:
+    return WaitingShape(
+        lane=waiting.lane,
+        peer=waiting.peer,
+        kind=waiting.kind,
+        message=waiting.message,
+        attempt=waiting.attempt,
+        since=utc_text(waiting.since),
+        retry_at=utc_text(waiting.retry_at),
+    )
+
+
+def _records(
+    collection: str, rows: list[tuple[int, str, str, str, str, int, bytes]]
+) -> Iterator[RecordShape]:
+    for _, did, rkey, cid, rev, indexed_at, body in rows:
+        yield RecordShape(
+            uri=f"at://{did}/{collection}/{rkey}",
+            did=did,
+            collection=collection,
+            rkey=rkey,
+            cid=cid,
+            rev=rev,
+            indexed_at=utc_text(indexed_at / 1e6),
+            record=msgspec.Raw(body),
+            labels=[],
+        )

@@ -1,0 +1,101 @@
+"""Takes the index's receipts into the log: in order, each exactly once, many to an event.
+
+The one rule: the number of the last receipt in the log is folded from the log, so a crash at any
+moment neither counts a receipt twice nor leaves one out.
+"""
+
+import trio
+
+from backfilld_events import ids
+from backfilld_events.catalog.index import Account, RecordsCommitted, Tally
+from backfilld_events.ids import Did, Nsid
+from backfilld_events.row import NewEvent
+
+from ..journal import Journal
+from ..records.store import Counts, Receipt, RecordStore
+from ..worker import Worker
+
+RECEIPTS_MAX = 500  # of an event
+KEPT_RECEIPTS = 10_000  # stay in the index after they stand in the log, for repair by hand
+
+
+class ReceiptsMissing(Exception):
+    """The log and the index are not of the same history; the message says how."""
+
+
+class Ledger:
+    """The only writer of the stream `index`."""
+
+    def __init__(
+        self, store: RecordStore, worker: Worker, journal: Journal, every_s: float = 1.0
+    ) -> None:
+        self._store, self._worker, self._journal, self._every_s = store, worker, journal, every_s
+        self._news = trio.Event()
+
+    def wake(self) -> None:
+        """A receipt was written."""
+        self._news.set()
+
+    async def check(self) -> None:
+        """Raises ReceiptsMissing when the index cannot be the one this log tells of."""
+        logged = self._journal.state.source.receipts
+        first = await self._worker(self._store.receipts, 0, 1)
+        last = await self._worker(self._store.receipts, logged - 1, 1) if logged else first
+        if logged and not last:
+            raise ReceiptsMissing(
+                f"the log knows receipt {logged}, the index does not: records.db is missing or "
+                "older than events.db. Restore both from one backup, or start with an empty "
+                "data_dir and run the jobs again"
+            )
+        if first and first[0].no > logged + 1:
+            raise ReceiptsMissing(
+                f"the index has receipts from {first[0].no} on, the log ends with {logged}: "
+                "events.db is older than records.db. Restore both from one backup"
+            )
+
+    async def run(self) -> None:
+        """Runs until cancelled; groups what comes within a second."""
+        while True:
+            await self.catch_up()
+            await self._news.wait()
+            self._news = trio.Event()
+            await trio.sleep(self._every_s)
+
+    async def catch_up(self) -> None:
+        """Takes in every receipt there is."""
+        while True:
+            source = self._journal.state.source
+            receipts = await self._worker(self._store.receipts, source.receipts, RECEIPTS_MAX)
+            if not receipts:
+                return
+            await self._journal.append(
+                [NewEvent("index", summed(receipts), "system")],
+                expected={"index": source.index_version},
+            )
+            await self._worker(self._store.forget_receipts, receipts[-1].no - KEPT_RECEIPTS)
+
+
+def summed(receipts: list[Receipt]) -> RecordsCommitted:
+    """Receipts in order as one event; pure."""
+    places: dict[Nsid, int] = {}
+    totals: dict[tuple[Did, int], Counts] = {}
+    for receipt in receipts:
+        for did, nsid, counts in receipt.counts:
+            key = (did, places.setdefault(nsid, len(places)))
+            total = totals.setdefault(key, Counts())
+            for field in Counts.__struct_fields__:
+                setattr(total, field, getattr(total, field) + getattr(counts, field))
+    accounts = {did: (status, handle) for one in receipts for did, status, handle in one.accounts}
+    return RecordsCommitted(
+        first=receipts[0].no,
+        last=receipts[-1].no,
+        collections=list(places),
+        tallies=[
+            Tally(ids.pack_one(did), place, *(getattr(total, f) for f in Counts.__struct_fields__))
+            for (did, place), total in totals.items()
+        ],
+        accounts=[
+            Account(ids.pack_one(did), status, handle) for did, (status, handle) in accounts.items()
+        ],
+        unreadable=sum(receipt.unreadable for receipt in receipts),
+    )

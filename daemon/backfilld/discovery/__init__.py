@@ -1,0 +1,1 @@
+"""Where DIDs come from."""

@@ -1,0 +1,120 @@
+"""The log under trio: one writer, appends grouped into one fsync, followers woken.
+
+The one rule: an append is durable when `append` returns, and `state` never shows more than what
+is durable. It decides nothing.
+"""
+
+from collections.abc import Mapping, Sequence
+
+import trio
+
+from backfilld_events.eventlog import EventLog
+from backfilld_events.folds import State
+from backfilld_events.log.append import Append, Conflict, Outcome
+from backfilld_events.row import NewEvent, Row
+
+from .clock import Clock
+from .worker import Worker
+
+GROUP_APPENDS_MAX = 256  # one transaction's share, so that no append waits for an endless one
+
+
+class Stale(Exception):
+    """The stream has moved on since the decision: look at `conflict` and decide again."""
+
+    def __init__(self, conflict: Conflict) -> None:
+        super().__init__(
+            f"{conflict.stream} is at version {conflict.actual}, not {conflict.expected}"
+        )
+        self.conflict = conflict
+
+
+class _Waiting:
+    """An append on its way to the log."""
+
+    def __init__(self, append: Append) -> None:
+        self.append = append
+        self.done = trio.Event()
+        self.outcome: Outcome | None = None
+
+
+class Journal:
+    """Appends to the log, and tells who waits for news. Serves while `run` runs."""
+
+    def __init__(self, log: EventLog, worker: Worker, clock: Clock) -> None:
+        self._log, self._worker, self._clock = log, worker, clock
+        self._queue: list[_Waiting] = []
+        self._wake = trio.Event()
+        self._watches: dict[str, trio.Event] = {}
+        self._closing = False
+
+    @property
+    def state(self) -> State:
+        """The fold of all that is durable."""
+        return self._log.state
+
+    def watch(self, stream: str = "") -> trio.Event:
+        """Is set by the next event of `stream` ("": of any). Take it before reading `state`."""
+        return self._watches.setdefault(stream, trio.Event())
+
+    async def append(
+        self, events: Sequence[NewEvent], *, expected: Mapping[str, int] | None = None
+    ) -> list[Row]:
+        """Appends `events`, together or not at all; durable when it returns.
+
+        With `expected` (stream -> version) it is a decision, and raises Stale when a stream has
+        moved on. Cancelled while it waits, the append may still happen. Raises
+        trio.ClosedResourceError when the journal no longer serves.
+        """
+        if self._closing:
+            raise trio.ClosedResourceError("the journal is closed")
+        waiting = _Waiting(Append(events, expected or {}))
+        self._queue.append(waiting)
+        self._wake.set()
+        await waiting.done.wait()
+        if isinstance(waiting.outcome, Conflict):
+            raise Stale(waiting.outcome)
+        if waiting.outcome is None:
+            raise trio.ClosedResourceError("the log could not be written")
+        return waiting.outcome
+
+    async def answers(self) -> None:
+        """Returns when the writer's thread has answered: it is alive."""
+        await self._worker(lambda: None)
+
+    async def run(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
+        """Writes until cancelled. What was queued by then is written first; an error of the file
+        ends it, and with it the daemon: nothing may rely on what is not durable."""
+        task_status.started()
+        try:
+            while True:
+                await self._wake.wait()
+                with trio.CancelScope(shield=True):
+                    await self._write()
+        finally:
+            self._closing = True
+            with trio.CancelScope(shield=True):
+                await self._write()
+
+    async def _write(self) -> None:
+        while self._queue:
+            group, self._queue = self._queue[:GROUP_APPENDS_MAX], self._queue[GROUP_APPENDS_MAX:]
+            appends = [waiting.append for waiting in group]
+            try:
+                now = round(self._clock() * 1e6)
+                outcomes = await self._worker(self._log.append, appends, now)
+                for waiting, outcome in zip(group, outcomes, strict=True):
+                    waiting.outcome = outcome
+                self._tell(outcomes)
+            finally:
+                for waiting in group:
+                    waiting.done.set()
+        self._wake = trio.Event()
+
+    def _tell(self, outcomes: Sequence[Outcome]) -> None:
+        streams = {
+            row.stream for outcome in outcomes if isinstance(outcome, list) for row in outcome
+        }
+        for stream in {*streams, ""} if streams else ():
+            if watch := self._watches.pop(stream, None):
+                watch.set()

@@ -1,0 +1,222 @@
+"""The daemon, on one page: what it opens, what runs in which nursery, how it ends.
+
+Three nurseries, one in the other. The journal outlives everything, for everything appends to it.
+The workers (lanes, observer, ledger) are cancelled at once: what they do is safe to break off.
+The faces (control, channel) end by themselves when `stop` is set: the channel commits and acks
+what it has received first.
+"""
+
+import fcntl
+import os
+import random
+from collections.abc import Callable, Iterator
+from contextlib import AbstractAsyncContextManager, closing, contextmanager
+from pathlib import Path
+from typing import NamedTuple
+
+import httpx
+import trio
+
+from backfilld_events.catalog.service import ServiceEvent, ServiceStarted, ServiceStopped
+from backfilld_events.eventlog import EventLog
+from backfilld_events.ids import Nsid
+from backfilld_events.row import NewEvent
+
+from . import __version__, config
+from .backfill.desk import Desk
+from .backfill.observer import Observer
+from .backfill.plan import Limits
+from .backfill.runner import Runner
+from .backfill.steps import Steps
+from .clock import Clock, system
+from .config import Config
+from .control.routes import Door
+from .control.server import app, serve, unix_listener
+from .control.tapstats import TapCounters
+from .control.views import Views
+from .delivery.ledger import Ledger
+from .delivery.pump import GroupLimits, Pump
+from .discovery.relay import Relay
+from .journal import Journal
+from .records.sqlite import SqliteStore
+from .sources.tap.channel import Channel, Dial, dial_tcp, open_fast, open_trio_websocket
+from .sources.tap.http import TapHttp
+from .worker import ThreadWorker, Worker
+
+TAP_TIMEOUT_S = 60.0  # counts on a big Tap, and a batch while it is busy, take seconds
+CONNECTIONS_MAX = 10
+
+
+class World(NamedTuple):
+    """What is outside: replaced in tests that run in virtual time, with peers in memory."""
+
+    clock: Clock = system
+    transport: httpx.AsyncBaseTransport | None = None
+    dial: Dial = dial_tcp
+    worker: Callable[[], Worker] = ThreadWorker
+    jitter: Callable[[], float] = random.random
+
+
+class DataDirTaken(Exception):
+    """Another daemon works in this data_dir."""
+
+
+class Service:
+    """One life of the daemon. `config` may be replaced while it runs (SIGHUP)."""
+
+    def __init__(self, settings: Config, world: World | None = None) -> None:
+        self.config, self._world = settings, world or World()
+        self.stop = trio.Event()
+        self._password = config.password(settings)
+
+    async def run(
+        self, *, task_status: trio.TaskStatus[Journal] = trio.TASK_STATUS_IGNORED
+    ) -> None:
+        """Runs until `stop` is set and all is drained. Started when the socket answers. Raises
+        DataDirTaken, file.BadFile, server.SocketTaken, ledger.ReceiptsMissing."""
+        settings, world = self.config, self._world
+        folder = Path(settings.data_dir)
+        with (
+            _only_one(folder),
+            closing(EventLog.open(folder / "events.db")) as log,
+            closing(
+                SqliteStore.open(folder / "records.db", settings.index.dead_letter_max)
+            ) as store,
+            closing(
+                Views.open(folder / "events.db", folder / "records.db", world.worker())
+            ) as views,
+        ):
+            async with (
+                self._client(float(settings.relay.timeout)) as relays,
+                self._client(
+                    TAP_TIMEOUT_S,
+                    httpx.BasicAuth("admin", self._password) if self._password else None,
+                ) as taps,
+            ):
+                tap = TapHttp(taps, settings.tap.url, world.clock)
+                journal = Journal(log, world.worker(), world.clock)
+                index_worker = world.worker()
+                ledger = Ledger(store, index_worker, journal)
+                lister = Relay(relays, world.clock)
+                steps = Steps(lister, tap, views.dids, world.clock, world.jitter)
+                runner = Runner(journal, steps, world.clock, self._limits)
+                observer = Observer(tap, views.to_ask, journal, lambda: self.config.tap.info_rate)
+                pump = Pump(
+                    self._open_channel,
+                    settings.tap.url,
+                    store,
+                    index_worker,
+                    journal,
+                    world.clock,
+                    lambda: _wanted(journal),
+                    GroupLimits(settings.index.group_max, float(settings.index.group_wait)),
+                    ledger.wake,
+                )
+                door = Door(
+                    desk=Desk(journal),
+                    journal=journal,
+                    views=views,
+                    counters=TapCounters(tap, world.clock),
+                    config=lambda: self.config,
+                    unacked=lambda: pump.unacked,
+                    rebuilt=log.rebuilt,
+                    stop=self.stop,
+                )
+                await self._live(journal, ledger, runner, observer, pump, door, task_status)
+
+    async def _live(
+        self,
+        journal: Journal,
+        ledger: Ledger,
+        runner: Runner,
+        observer: Observer,
+        pump: Pump,
+        door: Door,
+        task_status: trio.TaskStatus[Journal],
+    ) -> None:
+        async with trio.open_nursery() as lasting:
+            await lasting.start(journal.run)
+            await ledger.check()
+            await _note(journal, ServiceStarted(version=__version__))
+            await ledger.catch_up()
+            await runner.pick_up()
+            async with trio.open_nursery() as workers:
+                workers.start_soon(runner.run)
+                workers.start_soon(observer.run)
+                workers.start_soon(ledger.run)
+                async with trio.open_nursery() as faces:
+                    await self._face(faces, door)
+                    faces.start_soon(pump.run, self.stop)
+                    task_status.started(journal)
+                workers.cancel_scope.cancel()
+            await ledger.catch_up()
+            await _note(journal, ServiceStopped(reason="asked to stop"))
+            lasting.cancel_scope.cancel()
+
+    async def _face(self, faces: trio.Nursery, door: Door) -> None:
+        control = self.config.control
+        if not control.socket:  # tests that speak to the desk directly
+            return
+        path = Path(control.socket)
+        listener = unix_listener(path, int(control.socket_mode, 8), control.socket_group)
+
+        async def serve_and_clear(*, task_status: trio.TaskStatus[None]) -> None:
+            try:
+                await serve(app(door), [listener], stop=self.stop, task_status=task_status)
+            finally:
+                path.unlink(missing_ok=True)  # noqa: ASYNC240 - one unlink, at the end
+
+        await faces.start(serve_and_clear)
+
+    def _open_channel(self) -> AbstractAsyncContextManager[Channel]:
+        tap = self.config.tap
+        opener = open_fast if tap.channel == "fast" else open_trio_websocket
+        return opener(tap.url, self._password, self._world.dial)
+
+    def _client(self, timeout_s: float, auth: httpx.BasicAuth | None = None) -> httpx.AsyncClient:
+        return httpx.AsyncClient(
+            timeout=timeout_s,
+            auth=auth,
+            limits=httpx.Limits(max_connections=CONNECTIONS_MAX),
+            transport=self._world.transport,
+            trust_env=False,
+            follow_redirects=False,
+            headers={"user-agent": f"backfilld/{__version__}"},
+        )
+
+    def _limits(self) -> Limits:
+        one = self.config
+        return Limits(
+            relays=tuple(url.rstrip("/") for url in one.relay.urls),
+            page_size=one.relay.page_size,
+            attempts_max=one.relay.max_attempts,
+            relay_backoff_s_max=float(one.relay.backoff_max),
+            batch_size=one.tap.batch_size,
+            read_ahead=max(one.jobs.read_ahead, one.tap.batch_size),
+        )
+
+
+def _wanted(journal: Journal) -> frozenset[Nsid]:
+    lexicons = journal.state.lexicons.values()
+    return frozenset(lexicon.nsid for lexicon in lexicons if lexicon.is_record)
+
+
+async def _note(journal: Journal, event: ServiceEvent) -> None:
+    await journal.append([NewEvent("service", event, "system")])
+
+
+@contextmanager
+def _only_one(folder: Path) -> Iterator[None]:
+    """Holds the data_dir: two writers in one file would be the end of it."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True, mode=0o750)
+        handle = os.open(folder / "lock", os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o640)
+    except OSError as error:
+        raise DataDirTaken(f"data_dir {folder}: {error.strerror}; may we write there?") from error
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        yield
+    except BlockingIOError as error:
+        raise DataDirTaken(f"data_dir {folder}: another backfilld works there") from error
+    finally:
+        os.close(handle)

@@ -1,0 +1,1 @@
+"""Where records come from. Tap is the one source there is; see `sources.tap`."""

@@ -1,0 +1,1 @@
+"""Tap (bluesky-social/indigo, cmd/tap) as the source of records: its HTTP and its channel."""

@@ -1,0 +1,135 @@
+"""Tap's messages: frame -> Delivery. Pure; never raises for what a frame holds.
+
+Everything is validated on the way in, and a message that does not fit becomes a DeadDelivery with
+its bytes: unread and unacked it would block its repository for ever.
+"""
+
+import re
+from typing import Annotated, Literal
+
+import msgspec
+from msgspec import UNSET, Meta, Raw, Struct, UnsetType
+
+from backfilld_events.ids import Cid, Did, Nsid, Rev, Rkey, is_did, parse_nsid, parse_rkey
+
+from ..deliveries import AccountDelivery, DeadDelivery, Delivery, RecordDelivery
+
+_ID_FIRST = re.compile(rb'\s*\{\s*"id"\s*:\s*(\d{1,18})\s*[,}]')
+
+# \Z, not $: in Python $ also matches before a final newline
+_Did = Annotated[
+    str, Meta(pattern=r"^did:[a-z]+:[a-zA-Z0-9._:%-]*[a-zA-Z0-9._-]\Z", max_length=2048)
+]
+_Nsid = Annotated[str, Meta(pattern=r"^[a-zA-Z][a-zA-Z0-9-]*(\.[a-zA-Z0-9-]+)+\Z", max_length=317)]
+_Rkey = Annotated[str, Meta(pattern=r"^[a-zA-Z0-9_~.:-]+\Z", max_length=512)]
+_Rev = Annotated[str, Meta(pattern=r"^[2-7a-j][2-7a-z]{12}\Z")]
+_Cid = Annotated[str, Meta(pattern=r"^[a-zA-Z0-9+=]{8,256}\Z")]
+_Word = Annotated[str, Meta(max_length=64)]
+_Name = Annotated[str, Meta(max_length=253)]
+
+
+class _Record(Struct):
+    did: _Did
+    collection: _Nsid
+    rkey: _Rkey
+    rev: _Rev
+    action: Literal["create", "update", "delete"]
+    live: bool
+    cid: _Cid | UnsetType = UNSET
+    record: Raw | UnsetType = UNSET
+
+
+class _Identity(Struct):
+    did: _Did
+    handle: _Name
+    is_active: bool
+    status: _Word
+
+
+class _Message(Struct):
+    id: Annotated[int, Meta(ge=0, lt=2**63)]
+    type: Literal["record", "identity"]
+    record: _Record | UnsetType = UNSET
+    identity: _Identity | UnsetType = UNSET
+
+
+class _LooseRecord(Struct):
+    did: object = None
+    collection: object = None
+    rkey: object = None
+
+
+class _Loose(Struct):
+    record: _LooseRecord = _LooseRecord()
+    identity: _LooseRecord = _LooseRecord()
+
+
+_DECODE = msgspec.json.Decoder(_Message).decode
+_DECODE_LOOSE = msgspec.json.Decoder(_Loose).decode
+
+
+def decode(frame: bytes) -> Delivery:
+    """What one text frame of /channel says."""
+    try:
+        message = _DECODE(frame)
+    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+        return _dead(frame, str(error))
+    record, identity = message.record, message.identity
+    if record is not UNSET and message.type == "record":
+        return _record(message.id, record, frame)
+    if identity is not UNSET and message.type == "identity":
+        status = identity.status or ("active" if identity.is_active else "inactive")
+        if not identity.is_active and status == "active":
+            status = "inactive"
+        return AccountDelivery(message.id, Did(identity.did), identity.handle, status)
+    return _dead(frame, f"a message of type {message.type} without its {message.type}")
+
+
+def ack(number: int) -> bytes:
+    """The one message Tap understands; anything it cannot read ends the connection."""
+    return b'{"type":"ack","id":%d}' % number
+
+
+def _record(number: int, record: _Record, frame: bytes) -> Delivery:
+    if record.action == "delete":
+        cid, body = None, None
+    elif record.cid is UNSET:
+        return _dead(frame, f"a {record.action} without a cid")
+    elif record.record is UNSET:
+        # Tap leaves the body out when it cannot turn it into JSON: a float, not a map, no CBOR
+        return _dead(frame, "the record has no body: Tap could not read it")
+    else:
+        cid, body = Cid(record.cid), bytes(record.record)
+    return RecordDelivery(
+        number,
+        Did(record.did),
+        Nsid(record.collection),
+        Rkey(record.rkey),
+        Rev(record.rev),
+        cid,
+        body,
+        record.live,
+    )
+
+
+def _dead(frame: bytes, why: str) -> DeadDelivery:
+    number = _ID_FIRST.match(frame)
+    try:
+        loose = _DECODE_LOOSE(frame)
+    except (msgspec.MsgspecError, UnicodeDecodeError):
+        loose = _Loose()
+    did = loose.record.did or loose.identity.did
+    collection, rkey = None, None
+    try:
+        collection = parse_nsid(loose.record.collection)
+        rkey = parse_rkey(loose.record.rkey)
+    except ValueError:
+        pass  # not readable, so not said
+    return DeadDelivery(
+        None if number is None else int(number[1]),
+        why,
+        frame,
+        Did(str(did)) if is_did(did) else None,
+        collection,
+        rkey,
+    )

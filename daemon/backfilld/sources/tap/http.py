@@ -1,0 +1,104 @@
+"""Tap's HTTP side: hand over DIDs, ask about one, read the counters.
+
+Facts of Tap (indigo 4b983a7) that bind here: an empty list is a 500; a DID is not checked; the
+colons in /info/<did> must be literal; an unknown or deleted repository is a 404; the counts of
+repositories and records are full scans inside Tap.
+"""
+
+from collections.abc import Sequence
+from typing import TypeVar
+
+import httpx
+import msgspec
+from msgspec import Struct
+
+from backfilld_events.ids import Did, Rev
+
+from ...clock import Clock
+from ...failures import Answer, Failure, ask, failure_of
+
+BODY_BYTES_MAX = 1 << 20
+
+
+class RepoInfo(Struct, frozen=True):
+    """One repository as Tap sees it; `state` is `unknown` when it does not know it."""
+
+    state: str
+    error: str = ""
+    rev: Rev | None = None
+    records: int = 0
+
+
+class Counters(Struct, frozen=True):
+    """Tap's own counts. The outbox buffer is what it has not yet been acked for."""
+
+    repo_count: int
+    record_count: int
+    outbox_buffer: int
+    resync_buffer: int
+
+
+class _Count(Struct):
+    repo_count: int = -1
+    record_count: int = -1
+    outbox_buffer: int = -1
+    resync_buffer: int = -1
+
+
+T = TypeVar("T")
+
+
+class TapHttp:
+    """A Tap by its address. The client carries timeouts and password."""
+
+    def __init__(self, client: httpx.AsyncClient, url: str, clock: Clock) -> None:
+        self._client, self.url, self._clock = client, url, clock
+
+    async def hand_over(self, dids: Sequence[Did]) -> None:
+        """Gives DIDs to Tap (at most 3,640 at once; it ignores those it has). Raises Failure."""
+        if not dids:
+            return
+        await self._ask("POST", "/repos/add", msgspec.json.encode({"dids": dids}))
+
+    async def info(self, did: Did) -> RepoInfo:
+        """What Tap knows of a repository. Raises Failure."""
+        answer = await ask(self._client, "GET", f"{self.url}/info/{did}", body_max=BODY_BYTES_MAX)
+        if answer.status == 404:
+            return RepoInfo(state="unknown")
+        if answer.status != 200:
+            raise failure_of(answer, self._clock())
+        return _decoded(answer, RepoInfo)
+
+    async def outbox_buffer(self) -> int:
+        """How many events Tap holds that nobody has acked. Raises Failure."""
+        return await self._count("outbox-buffer", "outbox_buffer")
+
+    async def counters(self) -> Counters:
+        """All four counts; slow on a big Tap. Raises Failure."""
+        return Counters(
+            repo_count=await self._count("repo-count", "repo_count"),
+            record_count=await self._count("record-count", "record_count"),
+            outbox_buffer=await self.outbox_buffer(),
+            resync_buffer=await self._count("resync-buffer", "resync_buffer"),
+        )
+
+    async def _count(self, name: str, field: str) -> int:
+        found: int = getattr(_decoded(await self._ask("GET", f"/stats/{name}"), _Count), field)
+        if found < 0:
+            raise Failure("bad_answer", f"/stats/{name} has no number {field}")
+        return found
+
+    async def _ask(self, method: str, path: str, content: bytes | None = None) -> Answer:
+        answer = await ask(
+            self._client, method, self.url + path, body_max=BODY_BYTES_MAX, content=content
+        )
+        if answer.status != 200:
+            raise failure_of(answer, self._clock())
+        return answer
+
+
+def _decoded(answer: Answer, kind: type[T]) -> T:
+    try:
+        return msgspec.json.decode(answer.body, type=kind)
+    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+        raise Failure("bad_answer", f"the answer cannot be read: {error}") from error
