@@ -1,0 +1,1 @@
+"""What tests share: given events, made-up DIDs, a log in a folder."""

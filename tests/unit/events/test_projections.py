@@ -1,0 +1,200 @@
+"""Projections made anew from the log equal the live ones, whatever happened."""
+
+import sqlite3
+import tempfile
+from pathlib import Path
+from typing import Any
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from support.given import LIKES, POSTS, did, dids, handed_off, page, started
+
+from backfilld_events.catalog.index import Account, RecordsCommitted, Tally
+from backfilld_events.catalog.job import JobCompleted, JobEvent, JobPickedUp
+from backfilld_events.catalog.lexicon import LexiconDeleted, LexiconUploaded
+from backfilld_events.catalog.source import Observation, ReposObserved, TapConnected
+from backfilld_events.eventlog import EventLog
+from backfilld_events.ids import pack_one
+from backfilld_events.log.append import Append
+from backfilld_events.log.file import open_writer
+from backfilld_events.projections import Projections, coverage, jobs
+from backfilld_events.projections.coverage import Class
+from backfilld_events.row import NewEvent
+
+TABLES = ("folded", "job", "lexicon", "page", "repo", "member", "tally", "delivered")
+STATES = ("pending", "resyncing", "active", "error", "desynchronized", "unknown")
+
+
+def tables(db: sqlite3.Connection) -> dict[str, list[Any]]:
+    return {name: sorted(db.execute(f"SELECT * FROM {name}"), key=repr) for name in TABLES}
+
+
+class History:
+    """Draws events that could happen, and keeps what the next ones depend on."""
+
+    def __init__(self) -> None:
+        self.jobs: dict[str, tuple[int, int]] = {}
+        self.receipts = 0
+        self.uploads = 0
+
+    def draw(self, data: st.DataObject) -> list[NewEvent]:
+        return data.draw(
+            st.sampled_from(
+                [self.start, self.page, self.batch, self.observe, self.commit, self.other]
+            )
+        )(data)
+
+    def start(self, data: st.DataObject) -> list[NewEvent]:
+        job = f"j{len(self.jobs)}"
+        self.jobs[job] = (0, 0)
+        return [NewEvent(f"job/{job}", started(POSTS, LIKES), "uid:1")]
+
+    def page(self, data: st.DataObject) -> list[NewEvent]:
+        if not self.jobs:
+            return self.start(data)
+        job = data.draw(st.sampled_from(sorted(self.jobs)))
+        found, handed = self.jobs[job]
+        count = data.draw(st.integers(0, 6))
+        some = dids(data.draw(st.integers(0, 8)), count)
+        from msgspec.structs import replace
+
+        from backfilld_events import ids
+
+        event = replace(page(found, count), dids=ids.pack(some))
+        self.jobs[job] = (found + count, handed)
+        return [NewEvent(f"job/{job}", event, "system")]
+
+    def batch(self, data: st.DataObject) -> list[NewEvent]:
+        open_ = sorted(job for job, (found, handed) in self.jobs.items() if handed < found)
+        if not open_:
+            return self.page(data)
+        job = data.draw(st.sampled_from(open_))
+        found, handed = self.jobs[job]
+        upto = data.draw(st.integers(handed + 1, found))
+        self.jobs[job] = (found, upto)
+        return [NewEvent(f"job/{job}", handed_off(first=handed, upto=upto), "system")]
+
+    def observe(self, data: st.DataObject) -> list[NewEvent]:
+        seen = [
+            Observation(
+                pack_one(did(n)),
+                data.draw(st.sampled_from(STATES)),
+                data.draw(st.sampled_from(["", "failed to get repo"])),
+                None,
+                data.draw(st.integers(0, 3)),
+            )
+            for n in data.draw(st.lists(st.integers(0, 12), max_size=4, unique=True))
+        ]
+        return [NewEvent("tap", ReposObserved(tap="t", observations=seen), "system")]
+
+    def commit(self, data: st.DataObject) -> list[NewEvent]:
+        first, self.receipts = self.receipts + 1, self.receipts + data.draw(st.integers(1, 3))
+        tallies = [
+            Tally(pack_one(did(n)), 0, inserted=data.draw(st.integers(0, 3)), ignored=n % 2)
+            for n in data.draw(st.lists(st.integers(0, 12), max_size=4, unique=True))
+        ]
+        accounts = [
+            Account(pack_one(did(n)), data.draw(st.sampled_from(["active", "deleted"])), "h.test")
+            for n in data.draw(st.lists(st.integers(0, 12), max_size=2, unique=True))
+        ]
+        event = RecordsCommitted(first, self.receipts, [POSTS], tallies, accounts, 0)
+        return [NewEvent("index", event, "system")]
+
+    def other(self, data: st.DataObject) -> list[NewEvent]:
+        self.uploads += 1
+        upload = LexiconUploaded(POSTS, self.uploads, "record", True, None, b"{}")
+        events = [
+            NewEvent("lexicon/" + POSTS, upload, "uid:1"),
+            NewEvent("tap", TapConnected("t"), "s"),
+        ]
+        if data.draw(st.booleans()):
+            events.append(NewEvent("lexicon/" + POSTS, LexiconDeleted(POSTS), "uid:1"))
+        done = sorted(job for job, (found, handed) in self.jobs.items() if handed == found)
+        last: JobEvent = JobPickedUp()
+        if done:
+            found, handed = self.jobs.pop(done[0])
+            last = JobCompleted(found, handed, 0, [])
+            events.append(NewEvent(f"job/{done[0]}", last, "system"))
+            self.jobs[f"over{len(self.jobs)}-{self.uploads}"] = (0, 0)
+            events.append(
+                NewEvent(f"job/over{len(self.jobs) - 1}-{self.uploads}", started(LIKES), "uid:1")
+            )
+        return events
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.data())
+def test_rebuilt_projections_equal_live_ones(data: st.DataObject) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        db = open_writer(Path(folder) / "events.db", "backfilld_events.log")
+        log, history = EventLog(db), History()
+        for _ in range(data.draw(st.integers(1, 14))):
+            log.append([Append(history.draw(data))], 1_800_000_000_000_000)
+        live, state = tables(db), log.state
+        again = Projections(db)
+        assert not again.rebuilt
+        assert again.state == state, "what is read back is what was folded"
+        again.rebuild()
+        assert tables(db) == live
+        assert again.state == state
+        for number, total in db.execute("SELECT job, count(*) FROM member GROUP BY job").fetchall():
+            assert sum(coverage.counts(db, number).values()) == total, "one class per repository"
+        db.close()
+
+
+def test_tables_of_another_version_are_made_anew(tmp_path: Path) -> None:
+    log = EventLog.open(tmp_path / "events.db")
+    log.append(
+        [Append([NewEvent("job/a", started(POSTS), "x"), NewEvent("job/a", page(0, 3), "x")])], 1
+    )
+    log.close()
+    db = sqlite3.connect(tmp_path / "events.db")
+    db.execute("UPDATE folded SET value = x'00' WHERE name = 'version'")
+    db.execute("DELETE FROM member")
+    db.commit()
+    db.close()
+    log = EventLog.open(tmp_path / "events.db")
+    assert log.rebuilt
+    assert log.state.jobs["a"].discovered == 3
+
+
+def test_a_batch_is_read_back_from_the_pages_it_spans(tmp_path: Path) -> None:
+    db = open_writer(tmp_path / "events.db", "backfilld_events.log")
+    log = EventLog(db)
+    pages = [page(0, 3), page(3, 4), page(7, 0), page(7, 2)]
+    events = [NewEvent("job/a", started(POSTS), "x"), *(NewEvent("job/a", p, "x") for p in pages)]
+    log.append([Append(events)], 1)
+    job = log.state.jobs["a"]
+    assert jobs.dids(db, job, 2, 8) == dids(2, 6)
+    assert jobs.dids(db, job, 0, 9) == dids(0, 9)
+
+
+def test_a_repository_is_synced_when_as_many_records_came_as_tap_knows(tmp_path: Path) -> None:
+    db = open_writer(tmp_path / "events.db", "backfilld_events.log")
+    log = EventLog(db)
+
+    def happens(*events: object) -> dict[Class, int]:
+        streams = {"ReposObserved": "tap", "RecordsCommitted": "index"}
+        log.append(
+            [
+                Append(
+                    [
+                        NewEvent(streams.get(type(event).__name__, "job/a"), event, "x")  # type: ignore[arg-type]
+                        for event in events
+                    ]
+                )
+            ],
+            1,
+        )
+        return coverage.counts(db, 1)
+
+    def active(n: int, records: int) -> ReposObserved:
+        return ReposObserved("t", [Observation(pack_one(did(n)), "active", "", None, records)])
+
+    assert happens(started(POSTS), page(0, 2, cursor=None)) == {Class.DISCOVERED: 2}
+    assert happens(handed_off(2)) == {Class.HANDED_OFF: 2}
+    assert happens(active(0, 3), active(1, 0)) == {Class.HANDED_OFF: 1, Class.EMPTY: 1}
+    two = RecordsCommitted(1, 1, [POSTS], [Tally(pack_one(did(0)), 0, inserted=2)], [], 0)
+    assert happens(two) == {Class.ARRIVING: 1, Class.EMPTY: 1}
+    one = RecordsCommitted(2, 2, [POSTS], [Tally(pack_one(did(0)), 0, dead=1)], [], 0)
+    assert happens(one) == {Class.SYNCED: 1, Class.EMPTY: 1}
