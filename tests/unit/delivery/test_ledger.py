@@ -1,0 +1,94 @@
+"""Receipts reach the log in order, each exactly once."""
+
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+import trio
+from support.given import POSTS, did
+
+from backfilld.delivery.ledger import Ledger, ReceiptsMissing
+from backfilld.journal import Journal
+from backfilld.records.sqlite import SqliteStore
+from backfilld.records.store import Group
+from backfilld.sources.deliveries import RecordDelivery
+from backfilld.worker import InlineWorker
+from backfilld_events.audit.verify import verify
+from backfilld_events.catalog.index import RecordsCommitted
+from backfilld_events.eventlog import EventLog
+from backfilld_events.ids import Cid, Rev, Rkey
+from backfilld_events.log import read
+from backfilld_events.log.file import open_reader
+
+
+def group(n: int) -> Group:
+    one = RecordDelivery(
+        1, did(n % 3), POSTS, Rkey(f"k{n}"), Rev("3aaaaaaaaaaa2"), Cid("bafyreione"), b"{}", False
+    )
+    return Group([one], [], [], [])
+
+
+async def take_in(folder: Path, commits: int, *, crash_after_append: bool = False) -> None:
+    """One life: some commits, then the ledger; a crash is a life that ends at once."""
+    with (
+        closing(EventLog.open(folder / "events.db")) as log,
+        closing(SqliteStore.open(folder / "records.db", 20)) as store,
+    ):
+        journal = Journal(log, InlineWorker(), lambda: 1.8e9)
+        ledger = Ledger(store, InlineWorker(), journal)
+        for n in range(commits):
+            store.commit(group(n), 1)
+        async with trio.open_nursery() as nursery:
+            await nursery.start(journal.run)
+            await ledger.check()
+            if not crash_after_append:
+                await ledger.catch_up()
+            nursery.cancel_scope.cancel()
+
+
+async def test_a_crash_between_index_and_log_neither_loses_nor_doubles_a_receipt(
+    tmp_path: Path,
+) -> None:
+    await take_in(tmp_path, 5)
+    await take_in(tmp_path, 4, crash_after_append=True)
+    await take_in(tmp_path, 0)
+    await take_in(tmp_path, 0)
+    rows = list(read.rows(open_reader(tmp_path / "events.db")))
+    verify(rows)
+    events = [row.event for row in rows]
+    assert all(isinstance(event, RecordsCommitted) for event in events)
+    spans = [(event.first, event.last) for event in events if isinstance(event, RecordsCommitted)]
+    assert spans == [(1, 5), (6, 9)]
+    total = sum(
+        tally.inserted
+        for event in events
+        if isinstance(event, RecordsCommitted)
+        for tally in event.tallies
+    )
+    with closing(open_reader(tmp_path / "records.db")) as db:
+        assert (total,) == db.execute("SELECT count(*) FROM records_text").fetchone()
+
+
+async def test_many_receipts_make_one_event(tmp_path: Path) -> None:
+    await take_in(tmp_path, 700)
+    events = [row.event for row in read.rows(open_reader(tmp_path / "events.db"))]
+    assert len(events) == 2
+
+
+@pytest.mark.parametrize(
+    ("lost", "named"), [("records.db", "records.db"), ("events.db", "events.db")]
+)
+async def test_an_index_of_another_history_is_refused_with_the_remedy(
+    tmp_path: Path, lost: str, named: str
+) -> None:
+    await take_in(tmp_path, 5)
+    if lost == "events.db":
+        with closing(SqliteStore.open(tmp_path / "records.db", 20)) as store:
+            store.forget_receipts(3)
+    (tmp_path / lost).unlink()
+    with pytest.raises(BaseExceptionGroup) as group_of_errors:
+        await take_in(tmp_path, 0)
+    missing = group_of_errors.value.exceptions[0]
+    assert isinstance(missing, ReceiptsMissing)
+    assert named in str(missing)
+    assert "Restore both" in str(missing)
