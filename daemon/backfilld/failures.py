@@ -7,7 +7,7 @@ texts are shortened and made printable before they go anywhere.
 
 import email.utils
 from collections.abc import Mapping
-from contextlib import suppress
+from contextlib import aclosing, suppress
 from typing import Literal
 
 import httpx
@@ -78,10 +78,11 @@ async def ask(
             method, url, params=params, content=content, headers=headers
         ) as response:
             body = bytearray()
-            async for chunk in response.aiter_bytes():
-                body += chunk
-                if len(body) > body_max:
-                    raise Failure("too_large", f"the answer is over {body_max:,} bytes")
+            async with aclosing(response.aiter_bytes()) as chunks:
+                async for chunk in chunks:
+                    body += chunk
+                    if len(body) > body_max:
+                        raise Failure("too_large", f"the answer is over {body_max:,} bytes")
             return Answer(response.status_code, response.headers, bytes(body))
     except httpx.TimeoutException as error:
         raise Failure("timeout", f"no answer in time ({type(error).__name__})") from error

@@ -47,19 +47,19 @@ class _Identity(Struct):
 
 
 class _Message(Struct):
-    id: Annotated[int, Meta(ge=0, lt=2**63)]
+    id: Annotated[int, Meta(ge=0, le=2**63 - 1)]
     type: Literal["record", "identity"]
     record: _Record | UnsetType = UNSET
     identity: _Identity | UnsetType = UNSET
 
 
-class _LooseRecord(Struct):
+class _LooseRecord(Struct, frozen=True):
     did: object = None
     collection: object = None
     rkey: object = None
 
 
-class _Loose(Struct):
+class _Loose(Struct, frozen=True):
     record: _LooseRecord = _LooseRecord()
     identity: _LooseRecord = _LooseRecord()
 

@@ -1,0 +1,119 @@
+"""Tap's messages: everything is validated, nothing that cannot be used is lost."""
+
+import json
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from backfilld.sources.deliveries import AccountDelivery, DeadDelivery, RecordDelivery
+from backfilld.sources.tap import frames
+
+DID = "did:plc:sy7merns2crk6pjz7wbep5l3"
+CID = "bafyreicpfuf6ndri6ga6jgj7qqjqvr3yw27a3u6asffbmmc6nlxdtu7po4"
+# as captured from a real Tap, key order and all
+CREATE = (
+    b'{"id":3,"type":"record","record":{"live":false,"did":"did:plc:sy7merns2crk6pjz7wbep5l3",'
+    b'"rev":"3n32whm55fc2n","collection":"xyz.statusphere.status","rkey":"r0","action":"create",'
+    b'"record":{"$type":"xyz.statusphere.status","status":"a\\u0000\\u003c"},'
+    b'"cid":"bafyreicpfuf6ndri6ga6jgj7qqjqvr3yw27a3u6asffbmmc6nlxdtu7po4"}}'
+)
+DELETE = (
+    b'{"id":411,"type":"record","record":{"live":true,"did":"did:plc:tlzl4ih73q63wg2b6ejtaib6",'
+    b'"rev":"3n32wnhrfsi2i","collection":"xyz.statusphere.status","rkey":"live1",'
+    b'"action":"delete"}}'
+)
+IDENTITY = (
+    b'{"id":421,"type":"identity","identity":{"did":"did:plc:ud3wvqyjpgm5s54b5bt4lvr7",'
+    b'"handle":"handle.invalid","is_active":false,"status":"deleted"}}'
+)
+
+
+def changed(frame: bytes, **fields: Any) -> bytes:
+    message = json.loads(frame)
+    inner = message[message["type"]]
+    for name, value in fields.items():
+        if value is None:
+            inner.pop(name, None)
+        else:
+            inner[name] = value
+    return json.dumps(message).encode()
+
+
+def test_a_record_keeps_the_bytes_of_its_body() -> None:
+    one = frames.decode(CREATE)
+    assert isinstance(one, RecordDelivery)
+    assert (one.ack, one.did, one.rkey, one.cid, one.live) == (3, DID, "r0", CID, False)
+    assert one.body == b'{"$type":"xyz.statusphere.status","status":"a\\u0000\\u003c"}'
+
+
+def test_a_delete_has_neither_cid_nor_body() -> None:
+    one = frames.decode(DELETE)
+    assert isinstance(one, RecordDelivery)
+    assert (one.cid, one.body, one.live) == (None, None, True)
+
+
+def test_an_identity_says_how_the_account_stands() -> None:
+    one = frames.decode(IDENTITY)
+    assert one == AccountDelivery(421, one.did, "handle.invalid", "deleted")  # type: ignore[arg-type]
+
+
+def test_an_inactive_account_is_never_called_active() -> None:
+    one = frames.decode(changed(IDENTITY, status="active"))
+    assert isinstance(one, AccountDelivery)
+    assert one.status == "inactive"
+
+
+@pytest.mark.parametrize(
+    ("fields", "why"),
+    [
+        ({"record": None}, "no body"),
+        ({"cid": None}, "without a cid"),
+        ({"did": "nonsense"}, "did"),
+        ({"did": DID + "\n"}, "did"),
+        ({"collection": "status"}, "collection"),
+        ({"rkey": "a/b"}, "rkey"),
+        ({"rev": "yesterday"}, "rev"),
+        ({"action": "upsert"}, "action"),
+        ({"live": "no"}, "live"),
+        ({"cid": "x"}, "cid"),
+    ],
+)
+def test_what_does_not_fit_becomes_a_dead_letter_that_can_be_acked(
+    fields: dict[str, Any], why: str
+) -> None:
+    frame = changed(CREATE, **fields)
+    one = frames.decode(frame)
+    assert isinstance(one, DeadDelivery)
+    assert one.ack == 3
+    assert why in one.why
+    assert one.raw == frame
+    if "did" not in fields:
+        assert one.did == DID
+
+
+@pytest.mark.parametrize(
+    "frame",
+    [b"", b"hello", b"\xff\xfe", b"[]", b"null", b'{"id":"7"}', b'{"id":-1,"type":"record"}'],
+)
+def test_a_message_without_a_readable_number_is_kept_and_not_acked(frame: bytes) -> None:
+    one = frames.decode(frame)
+    assert isinstance(one, DeadDelivery)
+    assert one.ack is None
+
+
+def test_an_ack_is_what_tap_understands() -> None:
+    assert frames.ack(41) == b'{"type":"ack","id":41}'
+
+
+@given(st.binary(max_size=400))
+def test_no_bytes_raise(frame: bytes) -> None:
+    frames.decode(frame)
+
+
+@given(st.integers(0, len(CREATE) - 1), st.integers(0, 255))
+def test_no_changed_byte_raises(place: int, byte: int) -> None:
+    one = frames.decode(CREATE[:place] + bytes([byte]) + CREATE[place + 1 :])
+    if isinstance(one, DeadDelivery) and place > 6:
+        assert one.ack == 3, "it blocks its repository unless it is acked"

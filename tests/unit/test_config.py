@@ -1,0 +1,107 @@
+"""A configuration that is not right says where and what to do."""
+
+import re
+import tomllib
+from pathlib import Path
+
+import pytest
+
+from backfilld import config
+from backfilld.config import BadConfig, Config, load
+
+ROOT = Path(__file__).parents[2]
+
+
+def written(folder: Path, text: str) -> Path:
+    path = folder / "c.toml"
+    path.write_text(text)
+    return path
+
+
+def test_no_file_is_every_default() -> None:
+    assert load(None, {}) == Config()
+
+
+def test_the_example_has_every_key_with_its_default() -> None:
+    path = ROOT / "config.example.toml"
+    assert load(path, {}) == Config()
+    data = tomllib.loads(path.read_text())
+    said = {
+        f"{table}.{key}" if isinstance(value, dict) else table
+        for table, value in data.items()
+        for key in (value if isinstance(value, dict) else [table])
+    }
+    assert said == set(config.flat(Config()))
+
+
+def test_the_example_marks_what_a_reload_brings_into_force() -> None:
+    table, marked = "", set()
+    for line in (ROOT / "config.example.toml").read_text().splitlines():
+        if header := re.match(r"\[(\w+)\]", line):
+            table = header[1]
+        elif (key := re.match(r"(\w+) =", line)) and "[r]" in line:
+            marked.add(f"{table}.{key[1]}")
+    assert marked == config.RELOADABLE
+
+
+@pytest.mark.parametrize(
+    ("text", "error"),
+    [
+        ("data_dir = 1\n", r"c.toml:1: data_dir: Expected `str`, got `int`"),
+        ("\n[tap]\nbatch_size = 0\n", r"c.toml:3: tap.batch_size: Expected `int` >= 1"),
+        ("[tap]\n\nbatsh_size = 5\n", r"c.toml:3: tap.batsh_size: .*did you mean tap.batch_size"),
+        ("[tapp]\nurl = 'x'\n", r"c.toml:1: tapp: there is no such key"),
+        ("[relay]\nurls = []\n", r"c.toml:2: relay.urls: .* length >= 1"),
+        ("[relay]\nurls = ['https://a.example', 'ftp://x']\n", r"c.toml:2: relay.urls: "),
+        ("[relay]\ntimeout = 30\n", r"c.toml:2: relay.timeout: Expected a duration such as"),
+        ("[index]\ndead_letter_max = '5 apples'\n", r"c.toml:2: index.dead_letter_max: .* size"),
+        ("[control]\nsocket_mode = '999'\n", r"c.toml:2: control.socket_mode: "),
+        ("[tap\n", r"c.toml: .*line 1"),
+        ("data_dir = 'a'\ndata_dir = 'b'\n", r"c.toml: .*line 2"),
+    ],
+)
+def test_an_error_names_file_line_key_and_remedy(tmp_path: Path, text: str, error: str) -> None:
+    with pytest.raises(BadConfig, match=error):
+        load(written(tmp_path, text), {})
+
+
+def test_a_missing_file_is_named(tmp_path: Path) -> None:
+    with pytest.raises(BadConfig, match="nothere.toml"):
+        load(tmp_path / "nothere.toml", {})
+
+
+def test_the_environment_comes_over_the_file(tmp_path: Path) -> None:
+    path = written(tmp_path, "[tap]\nbatch_size = 5\n[relay]\nurls = ['https://a.example']\n")
+    environment = {
+        "BACKFILLD_TAP__BATCH_SIZE": "7",
+        "BACKFILLD_RELAY__URLS": "http://b.example, http://c.example",
+        "BACKFILLD_INDEX__GROUP_WAIT": "5ms",
+        "BACKFILLD_SOCKET": "is the command line's",
+        "OTHER": "x",
+    }
+    found = load(path, environment)
+    assert (found.tap.batch_size, found.index.group_wait) == (7, 0.005)
+    assert found.relay.urls == ("http://b.example", "http://c.example")
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "error"),
+    [
+        ("BACKFILLD_TAP__BATCH_SIZE", "4000", "BACKFILLD_TAP__BATCH_SIZE: Expected `int` <= 3000"),
+        ("BACKFILLD_TAP__BATCH_SIZE", "many", "BACKFILLD_TAP__BATCH_SIZE: Expected `int`"),
+        ("BACKFILLD_TAP__BATSH", "4", "BACKFILLD_TAP__BATSH: there is no key tap.batsh"),
+    ],
+)
+def test_an_error_of_the_environment_names_the_variable(name: str, value: str, error: str) -> None:
+    with pytest.raises(BadConfig, match=re.escape(error)):
+        load(None, {name: value})
+
+
+def test_a_password_is_read_from_its_file_and_not_shown(tmp_path: Path) -> None:
+    (tmp_path / "password").write_text("hunter2\n")
+    path = written(tmp_path, f"[tap]\npassword_file = '{tmp_path}/password'\n")
+    secret = config.password(load(path, {}))
+    assert secret == "hunter2"
+    assert "hunter2" not in repr(secret)
+    with pytest.raises(BadConfig, match="tap.password_file"):
+        config.password(load(written(tmp_path, "[tap]\npassword_file = '/nowhere'\n"), {}))
