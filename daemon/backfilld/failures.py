@@ -1,20 +1,13 @@
-"""How asking a peer over HTTP fails: foreign errors become words of ours, in one place.
+"""How a peer fails us, in words of ours.
 
-A `Failure` says what was so (`kind`, `message`) and when to ask again at the earliest. What
-follows from it is the caller's business. Peers are not trusted: bodies are bounded, and their
-texts are shortened and made printable before they go anywhere.
+A `Failure` says what was so (`kind`, `message`) and when to ask again at the earliest; what
+follows from it is the caller's business. A stranger's text is shortened and made printable before
+it goes anywhere. Foreign errors become failures at the edges: `asking` for HTTP, the channel.
 """
 
-import email.utils
-from collections.abc import Mapping
-from contextlib import aclosing, suppress
 from typing import Literal
 
-import httpx
-import msgspec
-
 MESSAGE_CHARS_MAX = 300
-RETRY_AFTER_S_MAX = 3600.0  # a peer may not send us to sleep for longer
 
 Kind = Literal[
     "unreachable",  # no connection: refused, no route, no such name
@@ -42,92 +35,20 @@ class Failure(Exception):
         self.retry_after = retry_after
 
 
-class Answer(msgspec.Struct, frozen=True):
-    """A complete answer: `body` is whole and within the bound that was asked for."""
-
-    status: int
-    headers: Mapping[str, str]
-    body: bytes
-
-
-class _ErrorBody(msgspec.Struct):
-    error: str = ""
-    message: str = ""
-
-
 def clean(text: str) -> str:
     """A stranger's text for people: one printable line, shortened."""
     line = "".join(c if c.isprintable() else " " for c in text[: MESSAGE_CHARS_MAX + 1]).strip()
     return line[:MESSAGE_CHARS_MAX] + "…" if len(line) > MESSAGE_CHARS_MAX else line
 
 
-async def ask(
-    client: httpx.AsyncClient,
-    method: str,
-    url: str,
-    *,
-    body_max: int,
-    params: Mapping[str, str] | None = None,
-    content: bytes | None = None,
-) -> Answer:
-    """Sends one request and reads the answer, at most `body_max` bytes. Raises Failure for
-    everything that keeps an answer from coming; any status is an answer."""
-    headers = {} if content is None else {"content-type": "application/json"}
-    try:
-        async with client.stream(
-            method, url, params=params, content=content, headers=headers
-        ) as response:
-            body = bytearray()
-            async with aclosing(response.aiter_bytes()) as chunks:
-                async for chunk in chunks:
-                    body += chunk
-                    if len(body) > body_max:
-                        raise Failure("too_large", f"the answer is over {body_max:,} bytes")
-            return Answer(response.status_code, response.headers, bytes(body))
-    except httpx.TimeoutException as error:
-        raise Failure("timeout", f"no answer in time ({type(error).__name__})") from error
-    except httpx.ConnectError as error:
-        raise Failure("unreachable", f"cannot connect: {error}") from error
-    except (httpx.TransportError, httpx.DecodingError) as error:
-        raise Failure("cut", f"the connection ended early: {error}") from error
-
-
-def failure_of(answer: Answer, now: float) -> Failure:
-    """What an answer other than 200 means. `now` (unix seconds) turns moments into waits."""
-    text = said(answer)
-    wait = _retry_after(answer.headers, now)
-    match answer.status:
-        case 401:
-            return Failure("unauthorized", text, wait)
-        case 429:
-            return Failure("rate_limited", text, wait)
-        case status if status >= 500:
-            return Failure("server_error", text, wait)
-        case _:
-            return Failure("refused", text, wait)
-
-
-def said(answer: Answer) -> str:
-    """The status and what the error body says, in one line."""
-    try:
-        body = msgspec.json.decode(answer.body, type=_ErrorBody)
-    except (msgspec.MsgspecError, UnicodeDecodeError):  # a proxy's page, or nothing at all
-        body = _ErrorBody()
-    words = ": ".join(part for part in (body.error, body.message) if part)
-    return clean(f"answered {answer.status}" + (f" {words}" if words else ""))
-
-
-def _retry_after(headers: Mapping[str, str], now: float) -> float | None:
-    """Seconds to wait by Retry-After (seconds or a date) or RateLimit-Reset (unix seconds)."""
-    waits: list[float] = []
-    if after := headers.get("retry-after"):
-        if after.strip().isdecimal():
-            waits.append(float(after[:12]))
-        else:
-            with suppress(ValueError, OverflowError):  # no date: as if it were not there
-                waits.append(email.utils.parsedate_to_datetime(after).timestamp() - now)
-    reset = headers.get("ratelimit-reset", "").strip()
-    if not waits and reset.isdecimal():
-        moment = float(reset[:15])
-        waits.append(moment - now if moment > 1e9 else moment)  # some send a duration
-    return min(max(waits[0], 0.0), RETRY_AFTER_S_MAX) if waits else None
+def cause_of(error: BaseException) -> str:
+    """What the system said at the bottom of `error`, such as "connection refused"."""
+    seen: list[BaseException] = [error]
+    for one in seen:  # grows while we look: causes, and the parts of groups
+        if isinstance(one, OSError) and one.strerror and one.errno:
+            return one.strerror.lower()
+        if isinstance(one, BaseExceptionGroup):
+            seen += one.exceptions
+        if (cause := one.__cause__ or one.__context__) is not None:
+            seen.append(cause)
+    return str(error) or type(error).__name__

@@ -116,5 +116,5 @@ class Journal:
             row.stream for outcome in outcomes if isinstance(outcome, list) for row in outcome
         }
         for stream in {*streams, ""} if streams else ():
-            if watch := self._watches.pop(stream, None):
+            if (watch := self._watches.pop(stream, None)) is not None:
                 watch.set()

@@ -51,9 +51,18 @@ class BadId(ValueError):
 
 def shown(value: object) -> str:
     """`value` for an error message: quoted, escaped, cut to `SHOWN_CHARS_MAX`."""
-    text = value if isinstance(value, str) else repr(value)
-    cut = text if len(text) <= SHOWN_CHARS_MAX else text[:SHOWN_CHARS_MAX] + "…"
-    return ascii(cut) if not cut.isprintable() else f"'{cut}'"
+    text = value if isinstance(value, str) else _repr(value)
+    text = text[: SHOWN_CHARS_MAX + 1]
+    if not text.isprintable():
+        text = ascii(text)[1:-1]
+    return f"'{text}'" if len(text) <= SHOWN_CHARS_MAX else f"'{text[:SHOWN_CHARS_MAX]}…'"
+
+
+def _repr(value: object) -> str:
+    try:
+        return repr(value)
+    except (ValueError, RecursionError):  # an integer of thousands of digits; a deep nest
+        return f"a {type(value).__name__}"
 
 
 def parse_did(value: object) -> Did:
@@ -141,7 +150,10 @@ def pack(dids: Sequence[Did]) -> bytes:
 
 
 def unpack(packed: bytes) -> list[Did]:
-    """What `pack` packed. Raises ValueError when `packed` is no such thing."""
+    """What `pack` packed. Raises ValueError when `packed` is no such thing.
+
+    A cut by whole DIDs cannot be seen here: whoever keeps packed DIDs keeps their count.
+    """
     others: dict[int, Did] = {}
     at = 4
     for _ in range(int.from_bytes(packed[:4], "big")):
@@ -149,7 +161,10 @@ def unpack(packed: bytes) -> list[Did]:
         text = packed[at + 6 : at + 6 + length]
         others[int.from_bytes(packed[at : at + 4], "big")] = Did(text.decode())
         at += 6 + length
-    if at > len(packed) or (len(packed) - at) % _PLC_BYTES:
+        if at > len(packed):  # here, not after the loop: broken bytes may say billions
+            break
+    count, rest = divmod(len(packed) - at, _PLC_BYTES)
+    if count < 0 or rest or any(ordinal >= count for ordinal in others):
         raise ValueError("packed DIDs are cut short")
     chars = base64.b32encode(packed[at:]).decode().lower()
     dids = [Did("did:plc:" + chars[i : i + _PLC_CHARS]) for i in range(0, len(chars), _PLC_CHARS)]

@@ -16,7 +16,7 @@ from backfilld_events.catalog.job import (
 )
 from backfilld_events.folds.job import Job
 
-from ..discovery.relay import Page
+from ..discovery.page import Page
 from ..failures import Failure
 from .plan import FetchPage, HandOff, Limits
 

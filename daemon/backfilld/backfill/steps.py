@@ -11,7 +11,7 @@ from backfilld_events.folds.job import Job
 from backfilld_events.ids import Did, Nsid
 
 from ..clock import Clock
-from ..discovery.relay import Page
+from ..discovery.page import Page
 from ..failures import Failure
 from . import outcomes
 from .plan import FetchPage, HandOff, Limits

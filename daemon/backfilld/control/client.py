@@ -88,19 +88,18 @@ class Control:
         """One object a line, for as long as they come. Raises as `get`."""
         asked = {name: value for name, value in query.items() if value is not None}
         connection, answer = self._open("GET", f"{path}?{urlencode(asked)}", None)
-        if connection.sock is not None:
+        if connection.sock is not None and "follow" in asked:
             connection.sock.settimeout(None)  # the next line may take as long as it likes
         with closing(connection):
-            for line in answer:
-                yield json.loads(line)
+            try:
+                for line in answer:
+                    yield json.loads(line)
+            except (OSError, http.client.HTTPException) as error:
+                raise self._cut_off(error) from error
 
     def _call(self, method: str, path: str, body: bytes | None = None) -> Answer:
         connection, answer = self._open(method, path, body)
-        with closing(connection):
-            try:
-                text = answer.read()
-            except TimeoutError as error:
-                raise TimedOut(f"no whole answer within {self._timeout_s:g} s") from error
+        text = self._whole(connection, answer)
         return Answer(answer.status, json.loads(text) if text.startswith((b"{", b"[")) else text)
 
     def _open(
@@ -115,10 +114,20 @@ class Control:
             raise TimedOut(f"no answer within {self._timeout_s:g} s") from error
         except OSError as error:
             raise self._unreachable(error) from error
+        except http.client.HTTPException as error:
+            raise self._cut_off(error) from error
         if answer.status >= 400:
-            with closing(connection):
-                raise Refusal(answer.status, _problem(answer.read()))
+            raise Refusal(answer.status, _problem(self._whole(connection, answer)))
         return connection, answer
+
+    def _whole(
+        self, connection: http.client.HTTPConnection, answer: http.client.HTTPResponse
+    ) -> bytes:
+        with closing(connection):
+            try:
+                return answer.read()
+            except (OSError, http.client.HTTPException) as error:
+                raise self._cut_off(error) from error
 
     def _unreachable(self, error: OSError) -> Unreachable:
         start = "systemctl start backfilld, or backfilld run --config FILE"
@@ -138,19 +147,36 @@ class Control:
             )
         return Unreachable(f"cannot reach backfilld: {self._path}: {error}", start)
 
+    def _cut_off(self, error: Exception) -> Unreachable | TimedOut:
+        if isinstance(error, TimeoutError):
+            return TimedOut(f"no whole answer within {self._timeout_s:g} s")
+        return Unreachable(
+            "backfilld ended the connection in the middle of an answer",
+            "is it being restarted? try again; journalctl -u backfilld",
+        )
+
     def _who_may(self) -> str:
-        me = getpass.getuser()
         try:
-            found = Path(self._path).stat()
-            group = grp.getgrgid(found.st_gid).gr_name
-        except (OSError, KeyError):
-            return f"you are {me}; ask whoever runs backfilld, or use sudo"
-        if found.st_mode & stat.S_IWGRP and os.getuid():
-            return (
-                f"the socket is for group {group}; you are {me}. "
-                f"sudo usermod -aG {group} {me}, then log in again; for this once: sudo"
-            )
-        return f"the socket is for its owner alone; you are {me}. Use sudo"
+            me = getpass.getuser()
+        except (OSError, KeyError):  # a uid without a name
+            me = f"uid {os.getuid()}"
+        # a folder that is closed to us hides the socket: then its group is the one to join
+        for path, bit in (
+            (Path(self._path), stat.S_IWGRP),
+            (Path(self._path).parent, stat.S_IXGRP),
+        ):
+            try:
+                found = path.stat()
+                group = grp.getgrgid(found.st_gid).gr_name
+            except (OSError, KeyError):
+                continue
+            if found.st_mode & bit and os.getuid():
+                return (
+                    f"the socket is for group {group}; you are {me}. "
+                    f"sudo usermod -aG {group} {me}, then log in again; for this once: sudo"
+                )
+            return f"the socket is for its owner alone; you are {me}. Use sudo"
+        return f"you are {me}; ask whoever runs backfilld, or use sudo"
 
 
 def job_path(job: str) -> str:

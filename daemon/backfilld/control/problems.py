@@ -1,7 +1,9 @@
 """Everything that goes wrong becomes one envelope: error, code, hint, field; no inner text."""
 
 import uuid
+from typing import TypeVar
 
+import msgspec
 import structlog
 from litestar import Request, Response
 from litestar.exceptions import HTTPException, ValidationException
@@ -16,6 +18,9 @@ _STATUS = {"lexicon-not-found": 404}
 Asked = Request[object, object, object]  # type: ignore[type-var]
 
 
+T = TypeVar("T")
+
+
 class BadRequest(Exception):
     """The request cannot be carried out as it is."""
 
@@ -25,6 +30,17 @@ class BadRequest(Exception):
         super().__init__(error)
         self.status = status
         self.problem = Problem(error=error, code=code, hint=hint, field=field)
+
+
+def decoded(body: bytes, shape: type[T]) -> T:
+    """A JSON body as `shape`; empty is `{}`. Raises BadRequest, with the field's path."""
+    try:
+        return msgspec.json.decode(body or b"{}", type=shape)
+    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+        what, _, where = str(error).partition(" - at ")
+        field = where.strip("`").removeprefix("$.") or None
+        hint = "correct this field and send again" if field else "send a JSON object"
+        raise BadRequest(400, what, "bad-request", hint, field) from error
 
 
 def answer(status: int, problem: Problem) -> Response[Problem]:

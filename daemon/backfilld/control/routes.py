@@ -26,7 +26,7 @@ from ..config import Config
 from ..journal import Journal
 from ..lexicons import LexiconFault, parse
 from . import views as views_module
-from .problems import BadRequest
+from .problems import BadRequest, decoded
 from .shapes import (
     ChannelShape,
     Health,
@@ -93,9 +93,9 @@ def routes(door: Door) -> list[ControllerRouterHandler]:
 
 def _backfill(door: Door) -> list[ControllerRouterHandler]:
     @post("/admin/backfill", status_code=201)
-    async def start(data: StartBody, request: Asked) -> Started:
+    async def start(body: bytes, request: Asked) -> Started:
         """Starts a job; answers as soon as its first event is durable."""
-        rows = await door.desk.submit(_command(data), actor(request))
+        rows = await door.desk.submit(_command(decoded(body, StartBody)), actor(request))
         detail = await _the_job(door, rows[0].stream.removeprefix("job/"))
         return Started(
             id=detail.id,
@@ -121,8 +121,9 @@ def _backfill(door: Door) -> list[ControllerRouterHandler]:
 
 def _lexicons(door: Door) -> list[ControllerRouterHandler]:
     @post("/admin/lexicons")
-    async def upload(data: LexiconBody, request: Asked) -> Response[LexiconUploadedShape]:
+    async def upload(body: bytes, request: Asked) -> Response[LexiconUploadedShape]:
         """Takes in a lexicon; a record lexicon with `backfill` starts a job in the same append."""
+        data = decoded(body, LexiconBody)
         try:
             document = parse(bytes(data.lexicon_json))
         except LexiconFault as fault:

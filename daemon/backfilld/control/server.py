@@ -61,6 +61,7 @@ def app(door: Door) -> Litestar:
         routes(door),
         exception_handlers=HANDLERS,
         openapi_config=None,
+        logging_config=None,
         request_max_body_size=BODY_BYTES_MAX,
     )
 

@@ -65,7 +65,7 @@ def sentence(job: Job) -> str:
         case "failed":
             again = " ".join(["backfillctl start", *([job.asked_for] if job.asked_for else [])])
             why = job.failure.why if job.failure is not None else ""
-            return f"{why} Start again: {again}"
+            return f"{why.rstrip('.')}. Start again: {again}"
 
 
 def stalled(waiting: Waiting) -> str:
@@ -87,8 +87,10 @@ def sync(job: Job, classes: Mapping[Class, int]) -> tuple[SyncState, str]:
     open_ = sum(n for kind, n in classes.items() if kind in OPEN)
     lost = classes.get(Class.FAILED, 0) + classes.get(Class.GONE, 0)
     here = total - open_ - lost
-    if job.ended_at is None and job.handed_off == 0:
+    if job.handed_off == 0 and job.state in ("pending", "running", "stalled"):
         return "waiting", "Nothing is handed over yet."
+    if job.state == "failed":
+        return "waiting", "Nothing was handed over."
     if open_ or job.ended_at is None:
         failed = f"; {lost:,} failed or gone" if lost else ""
         return "syncing", f"{here:,} of {total:,} are here, or empty{failed}."

@@ -5,8 +5,8 @@ from typing import assert_never
 
 from backfilld_events.ids import Nsid
 
+from ..deliveries import AccountDelivery, DeadDelivery, Delivery, RecordDelivery
 from ..records.store import Group
-from ..sources.deliveries import AccountDelivery, DeadDelivery, Delivery, RecordDelivery
 
 
 def group(deliveries: Iterable[Delivery], wanted: Container[Nsid]) -> Group:

@@ -16,10 +16,10 @@ from backfilld_events.ids import Nsid
 from backfilld_events.row import NewEvent
 
 from ..clock import Clock
+from ..deliveries import Delivery
 from ..failures import Failure
 from ..journal import Journal
 from ..records.store import RecordStore
-from ..sources.deliveries import Delivery
 from ..sources.tap import frames
 from ..sources.tap.channel import Channel
 from ..worker import Worker

@@ -11,20 +11,14 @@ from msgspec import Struct
 
 from backfilld_events.ids import Did, Nsid, is_did, shown
 
+from ..asking import ask, failure_of, said
 from ..clock import Clock
-from ..failures import Failure, ask, failure_of, said
+from ..failures import Failure
+from .page import Page
 
 METHOD = "com.atproto.sync.listReposByCollection"
 BODY_BYTES_MAX = 8 * 2**20  # a page of 2,000 is 84 KB; of 2,000 of the longest DIDs, 4 MB
 CURSOR_CHARS_MAX = 4096
-
-
-class Page(Struct, frozen=True):
-    """One page. `cursor` None: the listing ends here; a short or empty page proves nothing."""
-
-    dids: list[Did]
-    malformed: list[str]
-    cursor: str | None
 
 
 class _Repo(Struct):

@@ -13,7 +13,7 @@ import msgspec
 from backfilld_events.ids import Did, Nsid, Rkey
 from backfilld_events.log.file import open_writer
 
-from ..sources.deliveries import DeadDelivery, RecordDelivery
+from ..deliveries import DeadDelivery, RecordDelivery
 from .rules import Held, judge
 from .store import Counts, Group, Receipt
 

@@ -6,7 +6,7 @@ from msgspec import Struct
 
 from backfilld_events.ids import Did, Nsid
 
-from ..sources.deliveries import AccountDelivery, DeadDelivery, RecordDelivery
+from ..deliveries import AccountDelivery, DeadDelivery, RecordDelivery
 
 
 class Group(NamedTuple):

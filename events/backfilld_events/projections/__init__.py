@@ -38,9 +38,10 @@ class Projections:
         """Takes up the tables where they stand; makes them anew if they are not today's."""
         self._db = db
         self.state = INITIAL
-        self.rebuilt = not self.reload()
-        if self.rebuilt:
+        self.rebuilt = False
+        if not self.reload():
             self.rebuild()
+            self.rebuilt = self.state.position > 0
 
     def reload(self) -> bool:
         """Reads `state` back from the tables. False: they are missing or not today's."""

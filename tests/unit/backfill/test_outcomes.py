@@ -17,7 +17,7 @@ from support.given import (
 
 from backfilld.backfill import outcomes
 from backfilld.backfill.plan import FetchPage, HandOff, Limits
-from backfilld.discovery.relay import Page
+from backfilld.discovery.page import Page
 from backfilld.failures import Failure
 from backfilld_events import ids
 from backfilld_events.catalog.job import (

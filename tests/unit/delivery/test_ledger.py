@@ -7,11 +7,11 @@ import pytest
 import trio
 from support.given import POSTS, did
 
+from backfilld.deliveries import RecordDelivery
 from backfilld.delivery.ledger import Ledger, ReceiptsMissing
 from backfilld.journal import Journal
 from backfilld.records.sqlite import SqliteStore
 from backfilld.records.store import Group
-from backfilld.sources.deliveries import RecordDelivery
 from backfilld.worker import InlineWorker
 from backfilld_events.audit.verify import verify
 from backfilld_events.catalog.index import RecordsCommitted

@@ -4,7 +4,8 @@ import httpx
 import pytest
 from support.given import NOON, POSTS, RELAY, did
 
-from backfilld.discovery.relay import BODY_BYTES_MAX, Page, Relay
+from backfilld.discovery.page import Page
+from backfilld.discovery.relay import BODY_BYTES_MAX, Relay
 from backfilld.failures import Failure
 
 Answer = httpx.Response | Exception

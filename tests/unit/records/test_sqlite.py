@@ -11,9 +11,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from support.given import LIKES, POSTS, did
 
+from backfilld.deliveries import AccountDelivery, DeadDelivery, RecordDelivery
 from backfilld.records.sqlite import SqliteStore
 from backfilld.records.store import Group
-from backfilld.sources.deliveries import AccountDelivery, DeadDelivery, RecordDelivery
 from backfilld_events.ids import Cid, Rev, Rkey
 from backfilld_events.log.file import open_reader
 

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from backfilld.sources.deliveries import AccountDelivery, DeadDelivery, RecordDelivery
+from backfilld.deliveries import AccountDelivery, DeadDelivery, RecordDelivery
 from backfilld.sources.tap import frames
 
 DID = "did:plc:sy7merns2crk6pjz7wbep5l3"

@@ -22,7 +22,7 @@ from websockets.frames import Frame, Opcode
 from websockets.protocol import State
 from websockets.uri import parse_uri
 
-from ...failures import Failure
+from ...failures import Failure, cause_of
 
 FRAME_BYTES_MAX = 16 * 2**20  # a record is at most 1 MB on the wire of a repo; JSON may swell it
 RECEIVE_BYTES = 256 * 2**10
@@ -187,7 +187,7 @@ async def dial_tcp(host: str, port: int) -> AsyncIterator[trio.abc.Stream]:
     try:
         stream = await trio.open_tcp_stream(host, port)
     except OSError as error:
-        raise Failure("unreachable", f"cannot connect: {error}") from error
+        raise Failure("unreachable", f"cannot connect: {cause_of(error)}") from error
     try:
         yield stream
     finally:

@@ -12,7 +12,7 @@ from msgspec import UNSET, Meta, Raw, Struct, UnsetType
 
 from backfilld_events.ids import Cid, Did, Nsid, Rev, Rkey, is_did, parse_nsid, parse_rkey
 
-from ..deliveries import AccountDelivery, DeadDelivery, Delivery, RecordDelivery
+from ...deliveries import AccountDelivery, DeadDelivery, Delivery, RecordDelivery
 
 _ID_FIRST = re.compile(rb'\s*\{\s*"id"\s*:\s*(\d{1,18})\s*[,}]')
 

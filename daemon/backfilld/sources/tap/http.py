@@ -14,8 +14,9 @@ from msgspec import Struct
 
 from backfilld_events.ids import Did, Rev
 
+from ...asking import Answer, ask, failure_of
 from ...clock import Clock
-from ...failures import Answer, Failure, ask, failure_of
+from ...failures import Failure
 
 BODY_BYTES_MAX = 1 << 20
 

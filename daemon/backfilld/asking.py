@@ -1,0 +1,102 @@
+"""Asks a peer over HTTP: foreign errors become words of ours, in one place.
+
+Peers are not trusted: bodies are bounded, redirects not followed, the waits they ask for capped.
+"""
+
+import email.utils
+from collections.abc import AsyncGenerator, Mapping
+from contextlib import aclosing, suppress
+from typing import cast
+
+import httpx
+import msgspec
+
+from .failures import Failure, cause_of, clean
+
+RETRY_AFTER_S_MAX = 3600.0  # a peer may not send us to sleep for longer
+
+
+class Answer(msgspec.Struct, frozen=True):
+    """A complete answer: `body` is whole and within the bound that was asked for."""
+
+    status: int
+    headers: Mapping[str, str]
+    body: bytes
+
+
+class _ErrorBody(msgspec.Struct):
+    error: str = ""
+    message: str = ""
+
+
+async def ask(
+    client: httpx.AsyncClient,
+    method: str,
+    url: str,
+    *,
+    body_max: int,
+    params: Mapping[str, str] | None = None,
+    content: bytes | None = None,
+) -> Answer:
+    """Sends one request and reads the answer, at most `body_max` bytes. Raises Failure for
+    everything that keeps an answer from coming; any status is an answer."""
+    headers = {} if content is None else {"content-type": "application/json"}
+    try:
+        async with client.stream(
+            method, url, params=params, content=content, headers=headers
+        ) as response:
+            body = bytearray()
+            body_chunks = cast(AsyncGenerator[bytes, None], response.aiter_bytes())
+            async with aclosing(body_chunks) as chunks:
+                async for chunk in chunks:
+                    body += chunk
+                    if len(body) > body_max:
+                        raise Failure("too_large", f"the answer is over {body_max:,} bytes")
+            return Answer(response.status_code, response.headers, bytes(body))
+    except httpx.TimeoutException as error:
+        raise Failure("timeout", f"no answer in time ({type(error).__name__})") from error
+    except httpx.ConnectError as error:
+        raise Failure("unreachable", f"cannot connect: {cause_of(error)}") from error
+    except (httpx.TransportError, httpx.DecodingError) as error:
+        raise Failure("cut", f"the connection ended early: {cause_of(error)}") from error
+
+
+def failure_of(answer: Answer, now: float) -> Failure:
+    """What an answer other than 200 means. `now` (unix seconds) turns moments into waits."""
+    text = said(answer)
+    wait = _retry_after(answer.headers, now)
+    match answer.status:
+        case 401:
+            return Failure("unauthorized", text, wait)
+        case 429:
+            return Failure("rate_limited", text, wait)
+        case status if status >= 500:
+            return Failure("server_error", text, wait)
+        case _:
+            return Failure("refused", text, wait)
+
+
+def said(answer: Answer) -> str:
+    """The status and what the error body says, in one line."""
+    try:
+        body = msgspec.json.decode(answer.body, type=_ErrorBody)
+    except (msgspec.MsgspecError, UnicodeDecodeError):  # a proxy's page, or nothing at all
+        body = _ErrorBody()
+    words = ": ".join(part for part in (body.error, body.message) if part)
+    return clean(f"answered {answer.status}" + (f" {words}" if words else ""))
+
+
+def _retry_after(headers: Mapping[str, str], now: float) -> float | None:
+    """Seconds to wait by Retry-After (seconds or a date) or RateLimit-Reset (unix seconds)."""
+    waits: list[float] = []
+    if after := headers.get("retry-after"):
+        if after.strip().isdecimal():
+            waits.append(float(after[:12]))
+        else:
+            with suppress(ValueError, OverflowError):  # no date: as if it were not there
+                waits.append(email.utils.parsedate_to_datetime(after).timestamp() - now)
+    reset = headers.get("ratelimit-reset", "").strip()
+    if not waits and reset.isdecimal():
+        moment = float(reset[:15])
+        waits.append(moment - now if moment > 1e9 else moment)  # some send a duration
+    return min(max(waits[0], 0.0), RETRY_AFTER_S_MAX) if waits else None
