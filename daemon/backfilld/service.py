@@ -30,7 +30,7 @@ from .backfill.runner import Runner
 from .backfill.steps import Steps
 from .clock import Clock, system
 from .config import Config
-from .control.routes import Door
+from .control.door import Door
 from .control.server import app, serve, unix_listener
 from .control.tapstats import TapCounters
 from .control.views import Views

@@ -9,6 +9,8 @@ from litestar import Request, Response
 from litestar.exceptions import HTTPException, ValidationException
 from litestar.types import ExceptionHandlersMap
 
+from backfilld_events.ids import BadId, Nsid, parse_nsid
+
 from ..backfill.decide import Refused
 from ..failures import Failure
 from .shapes import Problem
@@ -41,6 +43,16 @@ def decoded(body: bytes, shape: type[T]) -> T:
         field = where.strip("`").removeprefix("$.") or None
         hint = "correct this field and send again" if field else "send a JSON object"
         raise BadRequest(400, what, "bad-request", hint, field) from error
+
+
+def nsid_of(value: str | None, field: str) -> Nsid | None:
+    """A field that names a collection. Raises BadRequest."""
+    if value is None:
+        return None
+    try:
+        return parse_nsid(value)
+    except BadId as error:
+        raise BadRequest(400, str(error), "bad-nsid", "name one collection", field) from error
 
 
 def answer(status: int, problem: Problem) -> Response[Problem]:

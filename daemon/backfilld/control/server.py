@@ -22,8 +22,9 @@ from hypercorn.trio.worker_context import WorkerContext
 from hypercorn.typing import ConnectionState, LifespanState
 from litestar import Litestar
 
+from .door import Door
 from .problems import HANDLERS
-from .routes import Door, routes
+from .routes import routes
 
 BODY_BYTES_MAX = 8 * 2**20  # 100,000 DIDs are 4 MB
 GRACE_S = 5.0  # for requests under way when the daemon stops

@@ -176,6 +176,8 @@ class TapStats(Struct):
 
 
 class CollectionCount(Struct):
+    """How many records of a collection are in the index."""
+
     collection: str
     count: int
 
@@ -209,6 +211,8 @@ class Records(Struct):
 
 
 class LogShape(Struct):
+    """Where the log stands; whether this start had to make the projections anew."""
+
     position: int
     projections_rebuilt: bool
 
