@@ -4,6 +4,7 @@ Peers are not trusted: bodies are bounded, redirects not followed, the waits the
 """
 
 import email.utils
+import os
 from collections.abc import AsyncGenerator, Mapping
 from contextlib import aclosing, suppress
 from typing import cast
@@ -11,7 +12,7 @@ from typing import cast
 import httpx
 import msgspec
 
-from .failures import Failure, cause_of, clean
+from .failures import Failure, clean
 
 RETRY_AFTER_S_MAX = 3600.0  # a peer may not send us to sleep for longer
 
@@ -27,6 +28,19 @@ class Answer(msgspec.Struct, frozen=True):
 class _ErrorBody(msgspec.Struct):
     error: str = ""
     message: str = ""
+
+
+def cause_of(error: BaseException) -> str:
+    """What the system said at the bottom of `error`, such as "connection refused"."""
+    seen: list[BaseException] = [error]
+    for one in seen:  # grows while we look: causes, and the parts of groups
+        if isinstance(one, OSError) and one.errno and one.errno > 0:
+            return os.strerror(one.errno).lower()
+        if isinstance(one, BaseExceptionGroup):
+            seen += one.exceptions
+        if (cause := one.__cause__ or one.__context__) is not None:
+            seen.append(cause)
+    return str(error) or type(error).__name__
 
 
 async def ask(

@@ -39,16 +39,3 @@ def clean(text: str) -> str:
     """A stranger's text for people: one printable line, shortened."""
     line = "".join(c if c.isprintable() else " " for c in text[: MESSAGE_CHARS_MAX + 1]).strip()
     return line[:MESSAGE_CHARS_MAX] + "…" if len(line) > MESSAGE_CHARS_MAX else line
-
-
-def cause_of(error: BaseException) -> str:
-    """What the system said at the bottom of `error`, such as "connection refused"."""
-    seen: list[BaseException] = [error]
-    for one in seen:  # grows while we look: causes, and the parts of groups
-        if isinstance(one, OSError) and one.strerror and one.errno:
-            return one.strerror.lower()
-        if isinstance(one, BaseExceptionGroup):
-            seen += one.exceptions
-        if (cause := one.__cause__ or one.__context__) is not None:
-            seen.append(cause)
-    return str(error) or type(error).__name__

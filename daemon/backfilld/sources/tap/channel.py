@@ -22,7 +22,8 @@ from websockets.frames import Frame, Opcode
 from websockets.protocol import State
 from websockets.uri import parse_uri
 
-from ...failures import Failure, cause_of
+from ...asking import cause_of
+from ...failures import Failure
 
 FRAME_BYTES_MAX = 16 * 2**20  # a record is at most 1 MB on the wire of a repo; JSON may swell it
 RECEIVE_BYTES = 256 * 2**10
