@@ -67,6 +67,7 @@ class Journal:
         trio.ClosedResourceError when the journal no longer serves.
         """
         if self._closing:
+            await trio.lowlevel.checkpoint_if_cancelled()  # all ends: then cancelled says it better
             raise trio.ClosedResourceError("the journal is closed")
         waiting = _Waiting(Append(events, expected or {}))
         self._queue.append(waiting)

@@ -1,0 +1,131 @@
+"""Commands become events, or a refusal that says why."""
+
+import json
+
+import pytest
+from support.given import LIKES, POSTS, dids
+
+from backfilld.backfill import decide
+from backfilld.backfill.commands import DeleteLexicon, StartJob, UploadLexicon
+from backfilld.backfill.decide import Decision, Refused
+from backfilld.lexicons import parse
+from backfilld_events import ids
+from backfilld_events.catalog.job import DidsGiven, JobFailed, JobStarted
+from backfilld_events.catalog.lexicon import LexiconUploaded
+from backfilld_events.folds import INITIAL, State, evolve
+from backfilld_events.ids import Nsid
+from backfilld_events.row import PREVIOUS, Row
+
+
+def document(nsid: Nsid = POSTS, kind: str = "record") -> bytes:
+    main: dict[str, object] = {"type": "object", "properties": {}}
+    if kind == "record":
+        main = {"type": "record", "key": "tid", "record": main}
+    return json.dumps({"lexicon": 1, "id": nsid, "defs": {"main": main}}).encode()
+
+
+def upload(nsid: Nsid = POSTS, kind: str = "record", *, backfill: bool = True) -> UploadLexicon:
+    return UploadLexicon(parse(document(nsid, kind)), backfill)
+
+
+def after(state: State, decision: Decision) -> State:
+    """The state when the decision's events stand in the log."""
+    for new in decision.events:
+        row = Row(state.position + 1, new.stream, 1, "", 1, 0, new.actor, new.cause, b"", b"")
+        state = evolve(state, row, new.event)
+    return state
+
+
+def uploaded(*commands: UploadLexicon) -> State:
+    state = INITIAL
+    for n, command in enumerate(commands):
+        decision = decide.upload_lexicon(state, command, job_id=f"auto{n}", actor="uid:1")
+        state = after(state, decision)
+    return state
+
+
+def start(state: State, command: StartJob) -> Decision:
+    return decide.start_job(state, command, job_id="j", actor="uid:1")
+
+
+def test_a_record_lexicon_and_its_job_are_one_append() -> None:
+    decision = decide.upload_lexicon(INITIAL, upload(), job_id="j", actor="uid:1")
+    assert [type(new.event) for new in decision.events] == [LexiconUploaded, JobStarted]
+    assert decision.events[1].cause == PREVIOUS
+    assert decision.expected == {f"lexicon/{POSTS}": 0, "job/j": 0}
+
+
+@pytest.mark.parametrize("command", [upload(backfill=False), upload(kind="object")])
+def test_no_job_starts_without_the_flag_or_without_records(command: UploadLexicon) -> None:
+    decision = decide.upload_lexicon(INITIAL, command, job_id="j", actor="uid:1")
+    assert [type(new.event) for new in decision.events] == [LexiconUploaded]
+
+
+def test_a_replacement_takes_the_next_revision_and_starts_no_second_job() -> None:
+    state = uploaded(upload())
+    decision = decide.upload_lexicon(state, upload(), job_id="k", actor="uid:1")
+    (event,) = [new.event for new in decision.events]
+    assert isinstance(event, LexiconUploaded)
+    assert event.revision == 2
+
+
+def test_a_replacement_that_turns_the_flag_on_starts_a_job() -> None:
+    state = uploaded(upload(backfill=False))
+    decision = decide.upload_lexicon(state, upload(), job_id="k", actor="uid:1")
+    assert len(decision.events) == 2
+
+
+def test_a_lexicon_that_comes_back_after_its_deletion_starts_a_job_again() -> None:
+    state = uploaded(upload())
+    state = after(state, decide.delete_lexicon(state, DeleteLexicon(POSTS), actor="uid:1"))
+    decision = decide.upload_lexicon(state, upload(), job_id="k", actor="uid:1")
+    first, second = (new.event for new in decision.events)
+    assert isinstance(first, LexiconUploaded)
+    assert first.revision == 2
+    assert isinstance(second, JobStarted)
+
+
+def test_a_document_is_kept_byte_for_byte() -> None:
+    odd = document().replace(b'"lexicon": 1', b'"lexicon":   1')
+    command = UploadLexicon(parse(odd), backfill=False)
+    event = decide.upload_lexicon(INITIAL, command, job_id="j", actor="x").events[0].event
+    assert isinstance(event, LexiconUploaded)
+    assert event.document == odd
+
+
+def test_a_job_for_nothing_named_is_for_all_record_lexicons_that_ask_for_it() -> None:
+    state = uploaded(upload(POSTS), upload(LIKES), upload(Nsid("net.example.no"), backfill=False))
+    (event,) = [new.event for new in start(state, StartJob()).events]
+    assert isinstance(event, JobStarted)
+    assert event.collections == [LIKES, POSTS]
+    assert not event.given
+
+
+def test_accounts_are_handed_over_as_given_without_a_listing() -> None:
+    state = uploaded(upload())
+    decision = start(state, StartJob(POSTS, tuple(dids(0, 3))))
+    first, second = (new.event for new in decision.events)
+    assert isinstance(first, JobStarted)
+    assert (first.given, first.asked_did) == (True, None)
+    assert isinstance(second, DidsGiven)
+    assert ids.unpack(second.dids) == dids(0, 3)
+    state = after(state, decision)
+    assert state.jobs["j"].listed
+    assert state.jobs["j"].discovered == 3
+
+
+@pytest.mark.parametrize(
+    "command", [StartJob(POSTS), StartJob(), StartJob(None, tuple(dids(0, 1)))]
+)
+def test_a_job_without_a_target_fails_in_the_same_append(command: StartJob) -> None:
+    decision = start(INITIAL, command)
+    event = decision.events[-1].event
+    assert isinstance(event, JobFailed)
+    assert "add" in event.why
+    assert after(INITIAL, decision).jobs == {}
+
+
+def test_a_lexicon_that_is_not_there_cannot_be_deleted() -> None:
+    with pytest.raises(Refused, match="not found") as refused:
+        decide.delete_lexicon(INITIAL, DeleteLexicon(POSTS), actor="x")
+    assert "backfillctl lexicon ls" in refused.value.hint
