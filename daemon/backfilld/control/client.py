@@ -18,6 +18,8 @@ from urllib.parse import quote, urlencode
 
 from msgspec import Struct
 
+CHUNK_BYTES = 65_536
+
 
 class Unreachable(Exception):
     """Nobody answers at the socket; `hint` says what to do."""
@@ -91,9 +93,13 @@ class Control:
         if connection.sock is not None and "follow" in asked:
             connection.sock.settimeout(None)  # the next line may take as long as it likes
         with closing(connection):
+            rest = b""
             try:
-                for line in answer:
-                    yield json.loads(line)
+                # not its readline: that takes a cut connection for the end
+                while chunk := answer.read1(CHUNK_BYTES):
+                    *lines, rest = (rest + chunk).split(b"\n")
+                    for line in lines:
+                        yield json.loads(line)
             except (OSError, http.client.HTTPException) as error:
                 raise self._cut_off(error) from error
 
@@ -110,12 +116,13 @@ class Control:
         try:
             connection.request(method, path, body, headers)
             answer = connection.getresponse()
-        except TimeoutError as error:
-            raise TimedOut(f"no answer within {self._timeout_s:g} s") from error
-        except OSError as error:
+        except (OSError, http.client.HTTPException) as error:
+            connection.close()
+            if isinstance(error, TimeoutError):
+                raise TimedOut(f"no answer within {self._timeout_s:g} s") from error
+            if isinstance(error, http.client.HTTPException | ConnectionResetError):
+                raise self._cut_off(error) from error
             raise self._unreachable(error) from error
-        except http.client.HTTPException as error:
-            raise self._cut_off(error) from error
         if answer.status >= 400:
             raise Refusal(answer.status, _problem(self._whole(connection, answer)))
         return connection, answer
@@ -151,7 +158,7 @@ class Control:
         if isinstance(error, TimeoutError):
             return TimedOut(f"no whole answer within {self._timeout_s:g} s")
         return Unreachable(
-            "backfilld ended the connection in the middle of an answer",
+            "backfilld ended the connection before its answer was whole",
             "is it being restarted? try again; journalctl -u backfilld",
         )
 

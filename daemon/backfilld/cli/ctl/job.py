@@ -1,0 +1,65 @@
+"""backfillctl job: one job in prose."""
+
+import click
+
+from ...control.client import job_path
+from ...control.shapes import JobDetail, WaitingShape
+from .. import say
+from . import text, words
+from .frame import Ctl, read, verb
+
+FAILURES_SHOWN = 20
+
+
+@verb(
+    "job",
+    ("backfillctl job last", "the newest job"),
+    ("backfillctl job 3b0d", "by the beginning of its id"),
+    ("backfillctl job 3b0d --json", "with every failure"),
+)
+@click.argument("job")
+def job(ctl: Ctl, job: str) -> int:
+    """Tell all about a job. JOB is its id, a beginning of it that fits no other, or `last`."""
+    body = ctl.get(job_path(job))
+    if ctl.as_data:
+        ctl.put(body)
+        return say.OK
+    detail = read(body, JobDetail)
+    state = ctl.paint(detail.state.upper(), words.colour(detail.state))
+    say.out(f"{detail.id} {words.what(detail)}")
+    say.out(f"is {state} since {text.since(words.since(detail))}.")
+    for name, value in _facts(detail):
+        say.out(f"  {name:<9}{value}")
+    for one in detail.failures[:FAILURES_SHOWN]:
+        say.out(f"    {one.did} {one.kind}: {one.reason} (#{one.position})")
+    more = detail.failures_total - len(detail.failures[:FAILURES_SHOWN])
+    if more > 0:
+        say.out(f"    and {more:,} more: backfillctl job {words.short(detail.id)} --json")
+    return say.OK
+
+
+def _facts(job: JobDetail) -> list[tuple[str, str]]:
+    classes = [f"{kind} {n:,}" for kind, n in job.sync.classes.items() if n]
+    listed = "the listing has ended" if job.discovery_complete else "so far, the listing goes on"
+    collections = [("Lists", ", ".join(job.collections))] if len(job.collections) > 1 else []
+    waits = [("Waits", _waits(lane)) for lane in job.waiting]
+    cause = "" if job.cause is None else f", cause #{job.cause}"
+    return [
+        ("State", job.sentence),
+        ("Sync", job.sync.sentence),
+        *collections,
+        ("Found", f"{text.count(job.total_repos, 'repository', 'repositories')}, {listed}"),
+        ("Handed", f"{job.processed_repos:,} handed to Tap"),
+        ("Records", f"{job.total_records:,} have come"),
+        *([("Repos", " · ".join(classes))] if classes else []),
+        *waits,
+        ("Started", f"{text.since(job.started_at)} by {job.actor}, event #{job.position}{cause}"),
+        *([("Failed", f"{job.failures_total:,}")] if job.failures_total else []),
+    ]
+
+
+def _waits(lane: WaitingShape) -> str:
+    return (
+        f"{lane.lane}: {lane.peer} {lane.message} ({lane.kind}, try {lane.attempt}), since "
+        f"{text.since(lane.since)}; next try {text.moment(lane.retry_at)}"
+    )

@@ -1,0 +1,108 @@
+"""backfillctl log: the event log, as journalctl shows a journal."""
+
+import itertools
+from collections.abc import Iterator
+from typing import Any
+
+import click
+
+from ...control.client import Unreachable, job_path
+from .. import say
+from . import text
+from .faults import Fault
+from .frame import Ctl, verb
+
+VALUE_CHARS_MAX = 80  # of one value in a line for people; JSON has all of it
+ENTRIES_SHOWN = 3  # of a list
+
+
+@verb(
+    "log",
+    ("backfillctl log", "the last 50 events"),
+    ("backfillctl log -f --type job.attempt-failed", "what fails, as it happens"),
+    ("backfillctl log --stream job/3b0d --after 0", "all of a job"),
+)
+@click.option("-f", "--follow", is_flag=True, help="Go on with new events.")
+@click.option(
+    "-n", "limit", type=click.IntRange(1, 10_000), help="The last (50), or the first after."
+)
+@click.option("--after", type=click.IntRange(min=0), help="From this position on, to the end.")
+@click.option("--stream", help="Only this stream: job/JOB, lexicon/NSID, tap, index or service.")
+@click.option("--type", "type_name", help="Only events of this type, such as job.started.")
+def log(
+    ctl: Ctl,
+    follow: bool,
+    limit: int | None,
+    after: int | None,
+    stream: str | None,
+    type_name: str | None,
+) -> int:
+    """Show the event log: who did what, when, and why."""
+    lines = ctl.control.lines(
+        "/admin/log",
+        after=after,
+        tail=(limit or 50) if after is None else None,
+        limit=limit if after is not None else None,
+        stream=_stream(ctl, stream),
+        type=type_name,
+        follow="true" if follow else None,
+    )
+    last = _show(ctl, lines, follow)
+    if follow and (after is None or limit is None):
+        again = "look again: backfillctl log -f" + (f" --after {last}" if last else "")
+        raise Fault("backfilld has ended the stream", "unreachable", again, say.UNREACHABLE)
+    return say.OK
+
+
+def _show(ctl: Ctl, lines: Iterator[dict[str, Any]], follow: bool) -> int:
+    if ctl.json and not follow:
+        ctl.put(list(lines))
+        return 0
+    ctl.jsonl = ctl.as_data  # an array that never ends would be no document
+    last = 0
+    try:
+        for event in lines:
+            last = event["position"]
+            if ctl.jsonl:
+                ctl.put(event)
+            else:
+                say.out(line(text.clean(event)))
+    except Unreachable:
+        if not follow:
+            raise
+    return last
+
+
+def line(event: dict[str, Any]) -> str:
+    """An event for people: position, time, stream, what happened, by whom, because of what."""
+    kind, _, name = event["stream"].partition("/")
+    stream = f"{kind}/{name[:8]}" if kind == "job" else event["stream"]
+    cause = "" if event["cause"] is None else f", cause #{event['cause']}"
+    told = " ".join(f"{key}={_value(value)}" for key, value in event["payload"].items())
+    return (
+        f"#{event['position']} {text.exact(event['recorded_at'])} {stream} {event['type']}: "
+        f"{told or '-'} ({event['actor']}{cause})"
+    )
+
+
+def _stream(ctl: Ctl, stream: str | None) -> str | None:
+    """The stream's whole name: a job may be named by a beginning of its id, or `last`."""
+    kind, _, name = (stream or "").partition("/")
+    return f"job/{ctl.get(job_path(name))['id']}" if kind == "job" and name else stream
+
+
+def _value(value: Any) -> str:
+    match value:
+        case list():
+            some = ",".join(_value(entry) for entry in itertools.islice(value, ENTRIES_SHOWN))
+            more = f",… {len(value):,} in all" if len(value) > ENTRIES_SHOWN else ""
+            return f"[{some}{more}]"
+        case dict():
+            return "{" + " ".join(f"{key}={_value(entry)}" for key, entry in value.items()) + "}"
+        case str() if len(value) > VALUE_CHARS_MAX:
+            return f"'{value[:VALUE_CHARS_MAX]}…'"
+        case str() if " " in value or not value:
+            return f"'{value}'"
+        case None:
+            return "-"
+    return str(value)

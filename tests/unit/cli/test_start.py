@@ -1,0 +1,112 @@
+"""Starting a job: what is asked for is named, never guessed; waiting ends with the truth."""
+
+from typing import Any
+
+import pytest
+from unit.cli.fake_daemon import ID, NSID, FakeDaemon, done, job, problem
+from unit.cli.ran import Ctl
+
+DID = "did:plc:aaaaaaaaaaaaaaaaaaaaaaaa"
+
+
+def started(**changes: Any) -> dict[str, Any]:
+    body = {"id": ID, "status": "pending", "state": "pending", "collections": [NSID]}
+    return {**body, "position": 41_190, **changes}
+
+
+@pytest.mark.parametrize(
+    ("args", "request_body"),
+    [
+        ([NSID], {"collection": NSID}),
+        (["--did", DID], {"did": DID}),
+        ([NSID, "--did", DID], {"collection": NSID, "did": DID}),
+        (["--did", DID, "--did", "did:web:b.example"], {"dids": [DID, "did:web:b.example"]}),
+        (["--all"], {}),
+    ],
+)
+def test_it_asks_for_what_was_named(
+    daemon: FakeDaemon, ctl: Ctl, args: list[str], request_body: dict[str, Any]
+) -> None:
+    daemon.answers("POST /admin/backfill", started(), status=201)
+    assert ctl("start", *args).code == 0
+    assert daemon.bodies == [request_body]
+
+
+@pytest.mark.parametrize(
+    "args", [[], [""], ["--did", ""], ["--did", DID, "--did", "  "], ["--all", NSID]]
+)
+def test_a_blank_list_is_an_error_and_never_everything(
+    daemon: FakeDaemon, ctl: Ctl, args: list[str]
+) -> None:
+    ran = ctl("start", *args)
+    assert (ran.code, ran.out) == (2, "")
+    assert ran.err.startswith("error: ")
+    assert daemon.asked == []
+
+
+def test_it_tells_the_job_what_it_does_and_how_to_watch_it(daemon: FakeDaemon, ctl: Ctl) -> None:
+    daemon.answers("POST /admin/backfill", started(), status=201)
+    assert ctl("start", NSID).out == (
+        f"Started job {ID}: lists the repositories that have {NSID}, and hands them to Tap.\n"
+        "Watch: backfillctl watch 3b0d4f7e\n"
+    )
+    assert "hands 1 account to Tap, for" in ctl("start", "--did", DID).out
+    assert ctl("start", NSID, "--json").data == started()
+
+
+def test_a_job_that_failed_at_once_prints_its_sentence_and_exits_7(
+    daemon: FakeDaemon, ctl: Ctl
+) -> None:
+    why = "no record lexicon net.example.score: add it first"
+    body = started(status="failed", state="failed", error=why)
+    daemon.answers("POST /admin/backfill", body, status=201)
+    ran = ctl("start", NSID)
+    assert (ran.code, ran.out) == (7, f"Job {ID} failed: {why}\n")
+    ran = ctl("start", NSID, "--json", "--wait", "synced")
+    assert (ran.code, ran.data["error"]) == (7, why)
+
+
+def test_a_did_that_the_daemon_refuses_is_wrong_usage(daemon: FakeDaemon, ctl: Ctl) -> None:
+    refusal = problem("not a DID: 'x'", "bad-did", "a DID looks like did:plc:…", "did")
+    daemon.answers("POST /admin/backfill", refusal, status=400)
+    ran = ctl("start", "--did", "x")
+    assert ran.code == 2
+    assert ran.err == "error: not a DID: 'x' (at did)\n  fix: a DID looks like did:plc:…\n"
+
+
+def test_waiting_for_completed_does_not_wait_for_the_records(daemon: FakeDaemon, ctl: Ctl) -> None:
+    daemon.answers("POST /admin/backfill", started(), status=201)
+    daemon.answers(f"GET /admin/backfill/{ID}", job("pending"), job(), done(sync=job()["sync"]))
+    ran = ctl("start", NSID, "--wait", "completed")
+    assert ran.code == 0
+    assert "3b0d4f7e running: 34,112 found, 22,112 handed off" in ran.err
+    assert ran.out.endswith(
+        "3b0d4f7e net.example.score: The sentence of completed.\n  The sentence of syncing.\n"
+    )
+
+
+def test_waiting_for_synced_ends_in_7_when_a_repository_failed(
+    daemon: FakeDaemon, ctl: Ctl
+) -> None:
+    daemon.answers("POST /admin/backfill", started(), status=201)
+    failed = job("completed", classes={"synced": 3, "gone": 1}, sync="synced_with_failures")
+    daemon.answers(f"GET /admin/backfill/{ID}", job(), failed)
+    ran = ctl("start", NSID, "--wait", "synced")
+    assert ran.code == 7
+    assert ran.out.endswith("See: backfillctl job 3b0d4f7e\n")
+    ran = ctl("start", NSID, "--wait", "synced", "--json")
+    assert (ran.code, ran.data, ran.err) == (7, failed, "")
+
+
+def test_a_wait_that_runs_out_exits_9_and_says_that_the_job_goes_on(
+    daemon: FakeDaemon, ctl: Ctl
+) -> None:
+    daemon.answers("POST /admin/backfill", started(), status=201)
+    daemon.answers(f"GET /admin/backfill/{ID}", job())
+    ran = ctl("start", NSID, "--wait", "synced", "--timeout", "100ms", "--json")
+    assert ran.code == 9
+    assert ran.fault == {
+        "error": "not synced within 0.1s; the job goes on",
+        "code": "timeout",
+        "hint": "look again: backfillctl watch 3b0d4f7e",
+    }

@@ -1,0 +1,100 @@
+"""The verdict comes first, and a monitor can ask for it by exit code."""
+
+from unit.cli.fake_daemon import (
+    FakeDaemon,
+    done,
+    health,
+    job,
+    problem,
+    tap_stats,
+    tap_waits,
+)
+from unit.cli.ran import Ctl
+
+
+def test_the_verdict_comes_before_any_number(daemon: FakeDaemon, ctl: Ctl) -> None:
+    daemon.answers("GET /admin/health", health(done()))
+    daemon.answers("GET /admin/tap/stats", tap_stats())
+    ran = ctl("status")
+    assert (ran.code, ran.err) == (0, "")
+    assert ran.out.splitlines() == [
+        "OK  The verdict.",
+        "  tap    ✓ http://127.0.0.1:2480, 5,120 messages in its outbox",
+        "  relay  https://relay1.example",
+        "  index  1,900,000 records",
+        "  log    48,213 events",
+        "JOB       WHAT               STATE      HANDED OFF  SYNC    SINCE",
+        ran.out.splitlines()[6],
+    ]
+    assert ran.out.splitlines()[6].startswith("3b0d4f7e  net.example.score  completed  34,112 ")
+
+
+def test_a_stalled_job_makes_it_waiting_and_says_where_to_look(
+    daemon: FakeDaemon, ctl: Ctl
+) -> None:
+    stalled = job("stalled", waiting=[tap_waits()])
+    daemon.answers("GET /admin/health", health(stalled, status="degraded", connected=False))
+    daemon.answers(
+        "GET /admin/tap/stats", problem("connection refused", "tap-unreachable"), status=502
+    )
+    ran = ctl("status")
+    assert ran.code == 0
+    assert ran.out.startswith("WAITING  The verdict.\n")
+    assert "tap    ✗ http://127.0.0.1:2480 connection refused" in ran.out
+    assert "stalled  64 % 22,112/34,112  syncing 43 %" in ran.out
+    assert ran.out.endswith("See: backfillctl job 3b0d4f7e\n")
+    assert "See:" not in ctl("status", "-q").out
+
+
+def test_check_exits_7_only_when_something_is_wrong(daemon: FakeDaemon, ctl: Ctl) -> None:
+    daemon.answers("GET /admin/tap/stats", tap_stats())
+    daemon.answers("GET /admin/health", health())
+    assert ctl("status", "--check").code == 0
+    daemon.answers("GET /admin/health", health(status="degraded", connected=False))
+    assert ctl("status", "--check").code == 7
+    assert ctl("status", "--check", "--json").data["status"] == "degraded"
+
+
+def test_a_channel_that_is_down_is_told_though_tap_answers(daemon: FakeDaemon, ctl: Ctl) -> None:
+    daemon.answers("GET /admin/health", health(status="degraded", connected=False))
+    daemon.answers("GET /admin/tap/stats", tap_stats(connected=False))
+    assert "answers, but the channel is down since 2026-03-10 08:28:10+05:30" in ctl("status").out
+
+
+def test_counts_that_tap_does_not_tell_in_time_do_not_fail_the_status(
+    daemon: FakeDaemon, ctl: Ctl
+) -> None:
+    daemon.answers("GET /admin/health", health())
+    daemon.never_answers("GET /admin/tap/stats")
+    ran = ctl("status", "--timeout", "200ms")
+    assert ran.code == 0
+    assert "does not tell its counts in time" in ran.out
+
+
+def test_json_is_the_answer_of_the_api_and_one_request(daemon: FakeDaemon, ctl: Ctl) -> None:
+    body = health(job())
+    daemon.answers("GET /admin/health", body)
+    assert ctl("status", "--json").data == body
+    assert len(daemon.asked) == 1
+
+
+def test_without_a_job_it_offers_the_first_step(daemon: FakeDaemon, ctl: Ctl) -> None:
+    daemon.answers("GET /admin/health", health())
+    daemon.answers("GET /admin/tap/stats", tap_stats())
+    assert ctl("status").out.endswith("No job yet. Start one: backfillctl start NSID\n")
+
+
+def test_a_daemon_of_another_version_is_told(daemon: FakeDaemon, ctl: Ctl) -> None:
+    daemon.answers("GET /admin/health", {**health(), "version": "9.9.9", "news": 1})
+    daemon.answers("GET /admin/tap/stats", tap_stats())
+    assert "warning: backfilld is 9.9.9" in ctl("status").err
+
+
+def test_no_bar_end_and_no_percent_while_a_listing_goes_on(daemon: FakeDaemon, ctl: Ctl) -> None:
+    daemon.answers("GET /admin/health", health(job(listed=False), job(listed=False, found=0)))
+    daemon.answers("GET /admin/tap/stats", tap_stats())
+    table = ctl("status").out.partition("JOB")[2]
+    assert "22,112 of 34,112 so far" in table
+    assert "syncing, 14,870 here" in table
+    assert "none found yet" in table
+    assert "%" not in table

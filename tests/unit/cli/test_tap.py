@@ -1,0 +1,29 @@
+"""Tap's numbers say of when they are; Tap down is an honest no."""
+
+from unit.cli.fake_daemon import FakeDaemon, health, problem, tap_stats
+from unit.cli.ran import Ctl
+
+
+def test_every_count_says_of_when_it_is(daemon: FakeDaemon, ctl: Ctl) -> None:
+    daemon.answers("GET /admin/tap/stats", tap_stats())
+    ran = ctl("tap")
+    assert ran.code == 0
+    assert ran.out.startswith(
+        "Tap at http://127.0.0.1:2480 answers. The channel is up since 2026-03-10 08:28:10+05:30 ("
+    )
+    assert "  repositories  52,346  as of 2026-03-10 08:28:10+05:30 (" in ran.out
+    assert "  outbox        5,120 messages wait for us, as of now\n" in ran.out
+    assert ctl("tap", "--json").data == tap_stats()
+
+
+def test_tap_down_exits_7_and_says_since_when(daemon: FakeDaemon, ctl: Ctl) -> None:
+    down = problem("tap HTTP request failed: refused", "tap-unreachable", "is Tap running?")
+    daemon.answers("GET /admin/tap/stats", down, status=502)
+    daemon.answers("GET /admin/health", health(status="degraded", connected=False))
+    ran = ctl("tap")
+    assert (ran.code, ran.out) == (7, "")
+    assert ran.err.startswith(
+        "error: Tap is down: tap HTTP request failed: refused. The channel is down since 2026-03-10"
+    )
+    assert ran.err.endswith("  fix: is Tap running?\n")
+    assert ctl("tap", "--json").fault["code"] == "tap-unreachable"
