@@ -16,7 +16,7 @@ from ..catalog.source import ReposObserved
 from ..folds import INITIAL, State, evolve, job_after
 from ..folds.lexicon import Lexicon
 from ..folds.source import Source
-from ..ids import unpack
+from ..ids import unpack_keys
 from ..log import read
 from ..log.append import head
 from ..row import Row
@@ -134,10 +134,10 @@ def _apply_job(db: sqlite3.Connection, before: State, row: Row, event: JobEvent)
     match event:
         case PageDiscovered() | DidsGiven():
             jobs.put_page(db, job, event, row.position)
-            coverage.discovered(db, job.position, unpack(event.dids), row.position)
+            coverage.discovered(db, job.position, unpack_keys(event.dids), row.position)
         case BatchHandedOff():
-            dids = jobs.dids(db, job, event.first, event.upto)
-            coverage.handed_off(db, dids, row.position)
+            keys = jobs.keys(db, job, event.first, event.upto)
+            coverage.handed_off(db, keys, row.position)
 
 
 def _apply_committed(db: sqlite3.Connection, row: Row, event: RecordsCommitted) -> None:

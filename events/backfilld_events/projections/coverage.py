@@ -4,14 +4,16 @@ The one rule: counts are kept, never scanned; `tally` moves with every change of
 """
 
 import sqlite3
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterator, Sequence
 from enum import IntEnum
 
 from msgspec import Struct
 
 from ..catalog.index import RecordsCommitted
 from ..catalog.source import Observation
-from ..ids import Did, pack_each, unpack_one
+from ..ids import Did, unpack_one
+
+KEYS_MAX = 2000  # in one statement; SQLite takes 32,766
 
 
 class Class(IntEnum):
@@ -45,33 +47,40 @@ class _Repo(Struct):
 _COLUMNS = "id, class, handed, account, tap_state, tap_error, tap_records, live, aside"
 
 
-def discovered(db: sqlite3.Connection, job: int, dids: Sequence[Did], position: int) -> None:
-    """`dids` belong to `job`; those never seen before become repositories."""
-    keys = pack_each(dids)
-    db.executemany(
-        "INSERT INTO repo (did, class, since) VALUES (?, 0, ?) ON CONFLICT DO NOTHING",
-        [(key, position) for key in keys],
-    )
-    news: dict[int, int] = {}
-    for key in keys:
-        repo, kind = db.execute("SELECT id, class FROM repo WHERE did = ?", (key,)).fetchone()
-        added = db.execute(
-            "INSERT INTO member (repo, job) VALUES (?, ?) ON CONFLICT DO NOTHING", (repo, job)
+def discovered(db: sqlite3.Connection, job: int, keys: Sequence[bytes], position: int) -> None:
+    """The repositories `keys` (ids.pack_one) belong to `job`; those never seen before are made."""
+    for some in _batches(keys):
+        db.executemany(
+            "INSERT INTO repo (did, class, since) VALUES (?, 0, ?) ON CONFLICT DO NOTHING",
+            [(key, position) for key in some],
         )
-        if added.rowcount == 1:
-            news[kind] = news.get(kind, 0) + 1
-    for kind, n in news.items():
-        _count(db, job, kind, n)
+        news = (
+            f"FROM repo WHERE did IN ({_places(some)}) AND NOT EXISTS"
+            " (SELECT 1 FROM member WHERE member.repo = repo.id AND member.job = ?)"
+        )
+        found = db.execute(f"SELECT class, count(*) {news} GROUP BY class", (*some, job))
+        for kind, n in found.fetchall():
+            _count(db, job, kind, n)
+        db.execute(f"INSERT INTO member (repo, job) SELECT id, ? {news}", (job, *some, job))
 
 
-def handed_off(db: sqlite3.Connection, dids: Iterable[Did], position: int) -> None:
-    """Tap accepted `dids`."""
-    for key in pack_each(dids):
-        repo = _repo(db, key)
-        if repo is not None:
-            db.execute("UPDATE repo SET handed = ? WHERE id = ?", (position, repo.id))
-            repo.handed = position
-            _reclass(db, repo, position)
+def handed_off(db: sqlite3.Connection, keys: Sequence[bytes], position: int) -> None:
+    """Tap accepted the repositories `keys`: what was only discovered is handed off now."""
+    for some in _batches(keys):
+        where = f"repo.did IN ({_places(some)})"
+        moved = db.execute(
+            "SELECT member.job, count(*) FROM repo JOIN member ON member.repo = repo.id"
+            f" WHERE {where} AND class = 0 GROUP BY member.job",
+            some,
+        )
+        for job, n in moved.fetchall():
+            _count(db, job, Class.DISCOVERED, -n)
+            _count(db, job, Class.HANDED_OFF, n)
+        db.execute(
+            "UPDATE repo SET handed = ?, since = iif(class = 0, ?, since),"
+            f" class = iif(class = 0, 1, class) WHERE {where}",
+            (position, position, *some),
+        )
 
 
 def observed(db: sqlite3.Connection, observations: Sequence[Observation], position: int) -> None:
@@ -165,6 +174,17 @@ def _reason(kind: Class, account: str | None, state: str | None, error: str | No
     if state == "unknown":
         return "Tap does not know it: it was removed there, or Tap lost its database"
     return error or "Tap gives no reason"
+
+
+def _batches(keys: Sequence[bytes]) -> Iterator[Sequence[bytes]]:
+    """At most as many at once as fit into one statement, each once."""
+    each = list(dict.fromkeys(keys))
+    for at in range(0, len(each), KEYS_MAX):
+        yield each[at : at + KEYS_MAX]
+
+
+def _places(keys: Sequence[bytes]) -> str:
+    return ",".join("?" * len(keys))
 
 
 def _class(repo: _Repo) -> Class:

@@ -1,7 +1,8 @@
 """Jobs as rows: the fold's state of each, and the pages its ordinals point into."""
 
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from typing import TypeVar
 
 import msgspec
 
@@ -10,6 +11,8 @@ from ..catalog.job import DidsGiven, PageDiscovered
 from ..folds.job import Job
 from ..ids import Did
 from ..log import read
+
+T = TypeVar("T")
 
 _ENCODE = msgspec.msgpack.Encoder().encode
 _DECODER = msgspec.msgpack.Decoder(Job)
@@ -58,12 +61,24 @@ def put_page(
 
 def dids(db: sqlite3.Connection, job: Job, first: int, upto: int) -> list[Did]:
     """The DIDs with the ordinals `first .. upto` of the job, read from the log."""
-    found: list[Did] = []
+    return _queued(db, job, first, upto, ids.unpack)
+
+
+def keys(db: sqlite3.Connection, job: Job, first: int, upto: int) -> list[bytes]:
+    """The same as database keys (ids.pack_one)."""
+    return _queued(db, job, first, upto, ids.unpack_keys)
+
+
+def _queued(
+    db: sqlite3.Connection, job: Job, first: int, upto: int, unpack: Callable[[bytes], list[T]]
+) -> list[T]:
+    found: list[T] = []
     for start, count, position in _pages(db, job, first, upto):
         row = read.row(db, position)
-        if row is None or not isinstance(event := row.event, PageDiscovered | DidsGiven):
-            raise ValueError(f"event {position} should hold ordinals {start}.. of job {job.id}")
-        found += ids.unpack(event.dids)[max(first - start, 0) : min(upto - start, count)]
+        event = None if row is None else row.event
+        if not isinstance(event, PageDiscovered | DidsGiven):
+            raise TypeError(f"event {position} should hold ordinals {start}.. of job {job.id}")
+        found += unpack(event.dids)[max(first - start, 0) : min(upto - start, count)]
     if len(found) != upto - first:
         raise ValueError(f"job {job.id} has {len(found)} DIDs in {first}..{upto}")
     return found
