@@ -4,7 +4,6 @@ from unit.cli.fake_daemon import (
     ID,
     NSID,
     OTHER_ID,
-    FailureShape,
     FakeDaemon,
     done,
     job,
@@ -12,6 +11,8 @@ from unit.cli.fake_daemon import (
     tap_waits,
 )
 from unit.cli.ran import Ctl
+
+from backfilld.control.shapes import FailureShape
 
 JOBS = "GET /admin/backfill/status"
 
@@ -72,9 +73,10 @@ def test_failures_are_named_with_their_reason_and_the_rest_is_counted(
 
 
 def test_a_job_that_is_not_there_exits_5(daemon: FakeDaemon, ctl: Ctl) -> None:
-    ran = ctl("job", "nope", "--json")
-    assert ran.code == 5
-    assert ran.fault["code"] == "job-not-found"
+    for name in ("nope", "", "status", "a b"):
+        ran = ctl("job", name, "--json")
+        assert ran.code == 5
+        assert ran.fault["code"] == "job-not-found"
 
 
 def test_what_a_stranger_wrote_cannot_move_the_cursor(daemon: FakeDaemon, ctl: Ctl) -> None:

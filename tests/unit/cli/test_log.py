@@ -22,12 +22,19 @@ def event(position: int, **payload: Any) -> dict[str, Any]:
 
 def test_an_event_is_one_line_with_local_time_actor_and_cause(daemon: FakeDaemon, ctl: Ctl) -> None:
     dids = [f"did:web:{n}.example" for n in range(1000)]
-    payload = {"collection": "net.example.score", "cursor": None, "dids": dids, "why": "a b"}
+    payload = {
+        "collection": "net.example.score",
+        "cursor": None,
+        "dids": dids,
+        "retry_at": 0.5,
+        "why": "a b",
+    }
     daemon.answers(LOG, Lines([event(912, **payload)]))
     assert ctl("log").out == (
         "#912 2026-11-24T08:32:10.123+05:30 job/3b0d4f7e job.page-discovered: "
         "collection=net.example.score cursor=- "
-        "dids=[did:web:0.example,did:web:1.example,did:web:2.example,… 1,000 in all] why='a b' "
+        "dids=[did:web:0.example,did:web:1.example,did:web:2.example,… 1,000 in all] "
+        "retry_at=1970-01-01T05:30:00.500+05:30 why='a b' "
         "(system, cause #901)\n"
     )
 
@@ -37,7 +44,7 @@ def test_a_line_stays_a_line_whatever_the_event_holds(daemon: FakeDaemon, ctl: C
     out = ctl("log").out
     assert out.count("\n") == 1
     assert out.strip().isprintable()
-    assert len(out) < 400
+    assert len(out) < 500
     assert "nested={a=[{b=''}]}" in out
 
 

@@ -14,7 +14,6 @@ from unit.cli.fake_daemon import (
     ID,
     NSID,
     OTHER_ID,
-    FailureShape,
     FakeDaemon,
     done,
     job,
@@ -24,6 +23,8 @@ from unit.cli.fake_daemon import (
     tap_waits,
 )
 from unit.cli.ran import Ctl
+
+from backfilld.control.shapes import FailureShape
 
 ONE = f"GET /admin/backfill/{ID}"
 JOBS = "GET /admin/backfill/status"

@@ -11,6 +11,7 @@ from rich.text import Text
 
 from ...control.shapes import JobDetail
 from . import text, words
+from .words import reached
 
 BAR_CELLS = 20
 
@@ -31,7 +32,13 @@ def picture(job: JobDetail) -> RenderableType:
         bar: RenderableType = ""
         share = ""
         if lane.whole:
-            bar = ProgressBar(total=lane.whole, completed=lane.done, width=BAR_CELLS)
+            bar = ProgressBar(
+                total=lane.whole,
+                completed=lane.done,
+                width=BAR_CELLS,
+                complete_style="cyan",
+                finished_style="green",
+            )
             share = text.percent(lane.done, lane.whole)
         grid.add_row(
             Text(lane.name),
@@ -45,5 +52,6 @@ def picture(job: JobDetail) -> RenderableType:
         (job.state.upper(), words.colour(job.state)),
         f"  {job.sentence}" if job.state == "stalled" else "",
     )
-    leave = "" if job.completed_at is not None else "ctrl-c leaves; the job goes on"
-    return Group(state, grid, Text(leave, style="dim"))
+    if reached(job, "synced"):
+        return Group(state, grid)
+    return Group(state, grid, Text("ctrl-c leaves; the job goes on", style="dim"))

@@ -14,7 +14,7 @@ import click
 import msgspec
 from msgspec import Struct
 
-from ...control.client import Control
+from ...control.client import Control, job_path
 from .. import say
 from . import text
 from .faults import Fault
@@ -53,6 +53,13 @@ class Ctl(Struct):
         """The JSON at `path`. Raises what `Control.get` raises."""
         with self._told("GET", path):
             return self.control.get(path)
+
+    def job(self, name: str) -> Any:
+        """The job that is named by its id, a beginning of it, or `last`. Raises as `get`."""
+        if not re.fullmatch(r"[0-9a-z-]+", name) or name == "status":  # that is another route
+            hint = "name it by its id, a beginning of it, or last; see backfillctl jobs"
+            raise Fault(f"no job is named {name!r}", "job-not-found", hint, say.NOT_FOUND)
+        return self.get(job_path(name))
 
     def post(self, path: str, body: bytes) -> Any:
         """The answer to a POST. Raises as `get`."""

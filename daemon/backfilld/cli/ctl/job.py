@@ -2,7 +2,6 @@
 
 import click
 
-from ...control.client import job_path
 from ...control.shapes import JobDetail, WaitingShape
 from .. import say
 from . import text, words
@@ -20,7 +19,7 @@ FAILURES_SHOWN = 20
 @click.argument("job")
 def job(ctl: Ctl, job: str) -> int:
     """Tell all about a job. JOB is its id, a beginning of it that fits no other, or `last`."""
-    body = ctl.get(job_path(job))
+    body = ctl.job(job)
     if ctl.as_data:
         ctl.put(body)
         return say.OK

@@ -10,6 +10,7 @@ import click
 from ...control.shapes import LexiconDetail, LexiconShape, LexiconUploadedShape
 from .. import say
 from . import text, words
+from .faults import Fault
 from .frame import Ctl, Verbs, read, verb
 
 
@@ -107,7 +108,8 @@ def rm(ctl: Ctl, nsid: str, yes: bool) -> int:
     kept = "its records stay in the index, its repositories in Tap; jobs under way go on"
     if not yes:
         if ctl.no_input or ctl.as_data or not sys.stdin.isatty():
-            raise click.UsageError(f"nobody can be asked here, so it needs --yes ({kept})")
+            hint = f"backfillctl lexicon rm {nsid} --yes; {kept}"
+            raise Fault("it asks first, and here is nobody to ask", "usage", hint, say.USAGE)
         click.confirm(f"Forget {text.clean(nsid)}? {kept}.", abort=True, err=True)
     ctl.delete(_path(nsid))
     if ctl.as_data:

@@ -6,13 +6,13 @@ from typing import Any
 
 import click
 
-from ...control.client import Unreachable, job_path
+from ...control.client import Unreachable
 from .. import say
 from . import text
 from .faults import Fault
 from .frame import Ctl, verb
 
-VALUE_CHARS_MAX = 80  # of one value in a line for people; JSON has all of it
+VALUE_CHARS_MAX = 160  # of one value in a line for people; JSON has all of it
 ENTRIES_SHOWN = 3  # of a list
 
 
@@ -78,7 +78,7 @@ def line(event: dict[str, Any]) -> str:
     kind, _, name = event["stream"].partition("/")
     stream = f"{kind}/{name[:8]}" if kind == "job" else event["stream"]
     cause = "" if event["cause"] is None else f", cause #{event['cause']}"
-    told = " ".join(f"{key}={_value(value)}" for key, value in event["payload"].items())
+    told = " ".join(_field(key, value) for key, value in event["payload"].items())
     return (
         f"#{event['position']} {text.exact(event['recorded_at'])} {stream} {event['type']}: "
         f"{told or '-'} ({event['actor']}{cause})"
@@ -88,7 +88,13 @@ def line(event: dict[str, Any]) -> str:
 def _stream(ctl: Ctl, stream: str | None) -> str | None:
     """The stream's whole name: a job may be named by a beginning of its id, or `last`."""
     kind, _, name = (stream or "").partition("/")
-    return f"job/{ctl.get(job_path(name))['id']}" if kind == "job" and name else stream
+    return f"job/{ctl.job(name)['id']}" if kind == "job" and name else stream
+
+
+def _field(key: str, value: Any) -> str:
+    if key.endswith("_at") and isinstance(value, float):
+        return f"{key}={text.local(value)}"
+    return f"{key}={_value(value)}"
 
 
 def _value(value: Any) -> str:

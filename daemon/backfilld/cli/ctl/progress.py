@@ -7,29 +7,20 @@ import os
 import sys
 import time
 from collections.abc import Iterator
-from typing import Any, Literal
+from typing import Any
 
 from msgspec.structs import replace
 
-from ...control.client import NotPermitted, TimedOut, Unreachable, job_path
-from ...control.shapes import JobDetail, JobShape
+from ...control.client import NotPermitted, TimedOut, Unreachable
+from ...control.shapes import JobDetail
 from .. import say
 from . import text, words
 from .faults import Fault
 from .frame import TIMEOUT_S, Ctl, read
-
-Target = Literal["completed", "synced"]
+from .words import Target, reached
 
 POLL_S = 1.0
 OUTAGE_S_MAX = 60.0  # a daemon that is restarted meanwhile is back before that
-
-
-def reached(job: JobShape, until: Target) -> bool:
-    """Whether the job is over, as far as somebody waits for it."""
-    if job.completed_at is None:
-        return False
-    synced = job.sync.state in ("synced", "synced_with_failures")
-    return until == "completed" or synced or job.state == "failed"
 
 
 def attend(ctl: Ctl, job_id: str, until: Target, *, aside: bool = False) -> int:
@@ -101,7 +92,7 @@ def _polls(ctl: Ctl, job_id: str, until: Target) -> Iterator[tuple[Any, JobDetai
     answered_at, silent = time.monotonic(), False
     while True:
         try:
-            body = one.get(job_path(job_id))
+            body = one.job(job_id)
         except NotPermitted:
             raise
         except (Unreachable, TimedOut) as error:

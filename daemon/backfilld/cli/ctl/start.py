@@ -8,7 +8,8 @@ from ...control.shapes import Started
 from .. import say
 from . import text, words
 from .frame import Ctl, read, verb
-from .progress import Target, attend
+from .progress import attend
+from .words import Target
 
 
 @verb(

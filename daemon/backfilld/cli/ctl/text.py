@@ -41,6 +41,11 @@ def exact(utc: str) -> str:
     return datetime.fromisoformat(utc).astimezone().isoformat(timespec="milliseconds")
 
 
+def local(seconds: float) -> str:
+    """A time in seconds since 1970, as `exact` has it."""
+    return datetime.fromtimestamp(seconds, UTC).astimezone().isoformat(timespec="milliseconds")
+
+
 def age(utc: str) -> str:
     """How long ago a time of the API is, in its largest unit: `42s`, `6m`, `3h`, `2d`."""
     seconds = int((datetime.now(UTC) - datetime.fromisoformat(utc)).total_seconds())

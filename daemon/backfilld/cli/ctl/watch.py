@@ -2,12 +2,12 @@
 
 import click
 
-from ...control.client import job_path
 from ...control.shapes import JobShape
 from .. import say
 from .faults import Fault
 from .frame import Ctl, read, verb
-from .progress import attend, reached
+from .progress import attend
+from .words import reached
 
 
 @verb(
@@ -23,7 +23,7 @@ def watch(ctl: Ctl, job: str | None) -> int:
     if job is None:
         return attend(ctl, _under_way(ctl), "synced")
     # the whole id: `last` may be another job a moment later
-    return attend(ctl, str(ctl.get(job_path(job))["id"]), "synced")
+    return attend(ctl, str(ctl.job(job)["id"]), "synced")
 
 
 def _under_way(ctl: Ctl) -> str:

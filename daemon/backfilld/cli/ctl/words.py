@@ -1,11 +1,14 @@
 """A job in few words, the same in every verb."""
 
 from collections.abc import Sequence
+from typing import Literal
 
 from msgspec import Struct
 
 from ...control.shapes import JobShape
 from . import text
+
+Target = Literal["completed", "synced"]
 
 HEAD = ("JOB", "WHAT", "STATE", "HANDED OFF", "SYNC", "SINCE")
 COLOURS = {"completed": "green", "running": "cyan", "pending": "cyan"}  # any other: yellow or red
@@ -18,6 +21,14 @@ class Lane(Struct, frozen=True):
     done: int
     whole: int | None
     note: str = ""
+
+
+def reached(job: JobShape, until: Target) -> bool:
+    """Whether the job is over, as far as somebody waits for it."""
+    if job.completed_at is None:
+        return False
+    synced = job.sync.state in ("synced", "synced_with_failures")
+    return until == "completed" or synced or job.state == "failed"
 
 
 def short(job_id: str) -> str:
@@ -99,14 +110,14 @@ def _handed_off(job: JobShape) -> str:
     if not job.discovery_complete:
         return f"{done:,} of {total:,} so far" if total else "none found yet"
     if total == 0:
-        return "nothing found"
+        return "nothing" if job.state == "failed" else "nothing found"
     return f"{total:,}" if done == total else f"{text.percent(done, total)} {done:,}/{total:,}"
 
 
 def _sync(job: JobShape) -> str:
     total = whole(job)
     if total == 0:
-        return "nothing found"
+        return "nothing to sync"
     match job.sync.state:
         case "syncing" if total:
             return f"syncing {text.percent(job.sync.active, total)}"
