@@ -40,12 +40,15 @@ def test_an_event_is_one_line_with_local_time_actor_and_cause(daemon: FakeDaemon
 
 
 def test_a_line_stays_a_line_whatever_the_event_holds(daemon: FakeDaemon, ctl: Ctl) -> None:
-    daemon.answers(LOG, Lines([event(1, document="x\n\x1b[2J" * 1000, nested={"a": [{"b": ""}]})]))
+    daemon.answers(
+        LOG,
+        Lines([event(1, document="x\n\x1b[2J" * 1000, nested={"a": [{"b": ""}]}, many=[{}] * 9)]),
+    )
     out = ctl("log").out
     assert out.count("\n") == 1
     assert out.strip().isprintable()
     assert len(out) < 500
-    assert "nested={a=[{b=''}]}" in out
+    assert "nested={a=[{b=''}]} many=9 entries" in out
 
 
 def test_programs_get_the_events_as_an_array_or_one_a_line(daemon: FakeDaemon, ctl: Ctl) -> None:

@@ -11,7 +11,6 @@ from rich.text import Text
 
 from ...control.shapes import JobDetail
 from . import text, words
-from .words import reached
 
 BAR_CELLS = 20
 
@@ -52,6 +51,6 @@ def picture(job: JobDetail) -> RenderableType:
         (job.state.upper(), words.colour(job.state)),
         f"  {job.sentence}" if job.state == "stalled" else "",
     )
-    if reached(job, "synced"):
+    if words.reached(job, "synced"):
         return Group(state, grid)
     return Group(state, grid, Text("ctrl-c leaves; the job goes on", style="dim"))

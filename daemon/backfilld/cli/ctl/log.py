@@ -99,6 +99,8 @@ def _field(key: str, value: Any) -> str:
 
 def _value(value: Any) -> str:
     match value:
+        case [dict(), _, *_]:
+            return f"{len(value):,} entries"
         case list():
             some = ",".join(_value(entry) for entry in itertools.islice(value, ENTRIES_SHOWN))
             more = f",… {len(value):,} in all" if len(value) > ENTRIES_SHOWN else ""
