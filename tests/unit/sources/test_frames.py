@@ -103,6 +103,21 @@ def test_a_message_without_a_readable_number_is_kept_and_not_acked(frame: bytes)
     assert one.ack is None
 
 
+@pytest.mark.parametrize("depth", [500, 1000, 5000, 100_000])
+def test_a_record_nested_deeper_than_any_parser_goes_is_kept_whole(depth: int) -> None:
+    body = b'{"a":[' * depth + b'"}]\\""' + b"]}" * depth
+    one = frames.decode(CREATE.replace(b'"status":"a\\u0000\\u003c"', b'"deep":' + body))
+    assert isinstance(one, RecordDelivery)
+    assert one.body == b'{"$type":"xyz.statusphere.status","deep":' + body + b"}"
+    assert (one.ack, one.cid) == (3, CID)
+
+
+def test_a_deep_message_without_an_end_is_kept_and_acked() -> None:
+    one = frames.decode(CREATE.replace(b'"a\\u0000\\u003c"', b"[" * 5000))
+    assert isinstance(one, DeadDelivery)
+    assert one.ack == 3
+
+
 def test_an_ack_is_what_tap_understands() -> None:
     assert frames.ack(41) == b'{"type":"ack","id":41}'
 
