@@ -9,6 +9,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from email.utils import formatdate
 from functools import cached_property
+from http import HTTPStatus
 from typing import NamedTuple
 from urllib.parse import parse_qs, unquote
 
@@ -128,8 +129,7 @@ async def _answer(
     """Sends `answer`; whether the connection can bear another request."""
     match answer:
         case Response():
-            body = b"" if request.method == "HEAD" else answer.body
-            await _send(connection, stream, *_events(answer, body))
+            await _send(connection, stream, *_events(answer, request.method == "HEAD"))
             return connection.our_state is h11.DONE
         case Cut():
             if answer.within is not None:
@@ -146,17 +146,19 @@ async def _answer(
     return False
 
 
-def _events(answer: Response, body: bytes | None = None) -> list[h11.Event]:
-    body = answer.body if body is None else body
-    headers = [*answer.headers.items(), ("Date", formatdate(usegmt=True))]
-    if answer.body and answer.content_type:
-        headers.insert(0, ("Content-Type", answer.content_type))
+def _events(answer: Response, head_only: bool = False) -> list[h11.Event]:
+    kind = {"Content-Type": answer.content_type} if answer.body else {}
+    headers = sorted({**answer.headers, **kind}.items())
+    headers.append(("Date", formatdate(usegmt=True)))
     if len(answer.body) > CHUNKED_FROM_BYTES:
         headers.append(("Transfer-Encoding", "chunked"))
-    else:
+    elif not head_only and answer.status != 204:
         headers.append(("Content-Length", str(len(answer.body))))
-    head = h11.Response(status_code=answer.status, headers=headers)
-    return [head, *([h11.Data(data=body)] if body else []), h11.EndOfMessage()]
+    head = h11.Response(
+        status_code=answer.status, headers=headers, reason=HTTPStatus(answer.status).phrase
+    )
+    data = [h11.Data(data=answer.body)] if answer.body and not head_only else []
+    return [head, *data, h11.EndOfMessage()]
 
 
 async def _send(connection: h11.Connection, stream: trio.abc.Stream, *events: h11.Event) -> None:

@@ -16,6 +16,8 @@ from typing import Literal
 
 from backfilld_events.ids import BadId, parse_nsid
 
+from . import echo
+from .echo import JSON_UTF8, Route, json_of
 from .http import Answer, Request, Response
 from .world import World
 
@@ -23,7 +25,7 @@ PATH = "/xrpc/com.atproto.sync.listReposByCollection"
 LIMIT_DEFAULT, LIMIT_MAX = 500, 10_000
 SEEN_FROM_MS = 1_760_000_000_000
 _REBUILT_LATER_MS = 10**9
-_JSON_UTF8 = "application/json; charset=UTF-8"
+_HEADERS = {"Vary": "Origin"}
 _INTEGER = re.compile(r"[+-]?[0-9]{1,30}", re.ASCII)
 _URL_SAFE = re.compile(r"[A-Za-z0-9_-]*", re.ASCII)
 
@@ -56,39 +58,37 @@ class Relay:
         self._number((*self._world.listed_later, *self._world.collections[::-1]))
 
     async def handle(self, request: Request) -> Answer:
-        path = request.path
-        if path == "/_health" and request.method == "GET":
-            return _json(200, {"status": "ok"})
-        if path in (PATH, "/v1/getDidsForCollection") and self.quirks.offers == "listing":
-            if request.method != "GET":
-                return _json(405, {"message": "Method Not Allowed"}, {"Allow": "OPTIONS, GET"})
-            return self._page(request)
-        if path == "/v1/listCollections" and self.quirks.offers == "listing":
-            return self._counts(request)
-        return self._not_offered(path)
+        answer = self._answer(request)
+        return answer._replace(headers={**answer.headers, **_HEADERS})
 
-    def _not_offered(self, path: str) -> Response:
-        if self.quirks.offers == "pds" and path.startswith("/xrpc/"):
-            method = path.removeprefix("/xrpc/")
-            message = f"No service configured for {method}"
-            return _json(400, {"error": "InvalidRequest", "message": message})
+    def _answer(self, request: Request) -> Response:
         if self.quirks.offers == "nothing":
-            return _json(404, {"error": "Not Found"})
-        return _json(404, {"message": "Not Found"})
+            return json_of(404, {"error": "Not Found"})
+        if self.quirks.offers == "pds":
+            message = f"No service configured for {request.path.removeprefix('/xrpc/')}"
+            return json_of(400, {"error": "InvalidRequest", "message": message})
+        page: Route = ("GET", lambda _: self._page(request))
+        routes: dict[str, Route] = {
+            PATH: page,
+            "/v1/getDidsForCollection": page,
+            "/v1/listCollections": ("GET", lambda _: self._counts(request)),
+            "/_health": ("GET", lambda _: json_of(200, {"status": "ok"})),
+        }
+        return echo.answer(request, routes)
 
     def _page(self, request: Request) -> Response:
         collection = request.first("collection")
         if (bad := _bad_nsid(collection)) is not None:
-            return _json(400, {"error": "BadRequest", "message": f"bad collection nsid, {bad}"})
+            return json_of(400, {"error": "BadRequest", "message": f"bad collection nsid, {bad}"})
         cursor, limit = request.first("cursor"), _limit(request.first("limit"))
         last = self._id(collection)
         if last is None:
-            return Response(200, b'{"repos":[]}\n', _JSON_UTF8)
+            return Response(200, b'{"repos":[]}\n', JSON_UTF8)
         try:
             key = _decoded(cursor) if cursor else b"A" + last.to_bytes(4, "big")
         except ValueError:
             message = "failed to read DIDs for collection"
-            return _json(500, {"error": "DatabaseError", "message": message})
+            return json_of(500, {"error": "DatabaseError", "message": message})
         return self._rows(key, last, limit, cursor)
 
     def _rows(self, key: bytes, last: int, limit: int, cursor: str) -> Response:
@@ -113,9 +113,9 @@ class Relay:
         return _listing(dids, next_key, () if cursor else self.quirks.malformed)
 
     def _counts(self, request: Request) -> Response:
-        wanted = request.query.get("c", sorted(self._ids))
+        wanted = sorted(request.query.get("c", self._ids))
         counts = {name: self._count(name) for name in wanted if self._id(name) is not None}
-        return _json(200, {"collections": counts, "cursor": ""})
+        return json_of(200, {"collections": counts, "cursor": ""})
 
     # --- the directory's rows ------------------------------------------------------------------
 
@@ -183,12 +183,7 @@ def _listing(dids: Sequence[str], key: bytes | None, odd: Sequence[object] = ())
     cursor = "" if key is None else f'"cursor":"{_encoded(key)}",'
     repos = [f'{{"did":"{did}"}}' for did in dids]
     repos += [f'{{"did":{json.dumps(entry)}}}' for entry in odd]
-    return Response(200, f'{{{cursor}"repos":[{",".join(repos)}]}}\n'.encode(), _JSON_UTF8)
-
-
-def _json(status: int, body: object, headers: dict[str, str] | None = None) -> Response:
-    text = json.dumps(body, separators=(",", ":")) + "\n"
-    return Response(status, text.encode(), _JSON_UTF8, headers or {})
+    return Response(200, f'{{{cursor}"repos":[{",".join(repos)}]}}\n'.encode(), JSON_UTF8)
 
 
 def _bad_nsid(text: str) -> str | None:

@@ -79,16 +79,14 @@ class Tap:
         refused = routes.unauthorized(request, self.settings.admin_password)
         if refused is not None:
             return refused
-        if request.path != "/channel":
-            response = routes.answer(self.core, request)
-            self._ring()
-            return response
-        if request.method != "GET":
-            return routes.method_not_allowed("GET")
-        if self.settings.webhook:
-            return routes.webhook_mode()
-        headers = accept_headers(request)
-        return routes.bad_handshake() if headers is None else Upgrade(headers, self._channel)
+        if request.path == "/channel" and request.method == "GET":
+            if self.settings.webhook:
+                return routes.webhook_mode()
+            headers = accept_headers(request)
+            return routes.bad_handshake() if headers is None else Upgrade(headers, self._channel)
+        response = routes.answer(self.core, request)
+        self._ring()
+        return response
 
     @asynccontextmanager
     async def _connection(self, stream: trio.abc.Stream) -> AsyncIterator[None]:
