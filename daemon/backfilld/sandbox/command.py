@@ -7,7 +7,6 @@ options and the seed alone.
 import json
 import signal
 import sys
-import time
 from dataclasses import dataclass
 
 import click
@@ -15,6 +14,7 @@ import trio
 
 from backfilld_events.ids import BadId, Nsid, parse_nsid
 
+from ..clock import system
 from .faults import FaultPlan
 from .network import Addresses, SandboxNetwork
 from .tap import TapSettings
@@ -57,8 +57,8 @@ def network(options: Options) -> SandboxNetwork:
     return SandboxNetwork(
         world,
         settings,
-        relay_faults=FaultPlan(options.faults, seed=options.seed, clock=time.time),
-        tap_faults=FaultPlan(options.faults, seed=options.seed + 1, clock=time.time),
+        relay_faults=FaultPlan(options.faults, seed=options.seed, clock=system),
+        tap_faults=FaultPlan(options.faults, seed=options.seed + 1, clock=system),
     )
 
 

@@ -29,6 +29,7 @@ def answer(request: Request, routes: Mapping[str, Route]) -> Response:
 
 
 def json_of(status: int, body: object, headers: Mapping[str, str] | None = None) -> Response:
+    """An answer of JSON, with the newline that Go's encoder ends it with."""
     return Response(status, go_json(body) + b"\n", JSON_UTF8, headers or {})
 
 

@@ -19,7 +19,7 @@ def text_frame(payload: bytes) -> bytes:
 
 
 def record_frame(number: int, did: str, rev: str, write: Write, *, live: bool) -> bytes:
-    """`body` missing from a create or update: Tap could not read the record."""
+    """An event of one record. A create or update without a body: Tap could not read it."""
     content = b""
     if write.record is not None:
         if write.record.body is not None:
@@ -34,6 +34,7 @@ def record_frame(number: int, did: str, rev: str, write: Write, *, live: bool) -
 
 
 def identity_frame(number: int, did: str, handle: str, status: Status) -> bytes:
+    """An event that tells an account's handle and status."""
     active = json.dumps(status == "active")
     return text_frame(
         b'{"id":%d,"type":"identity","identity":{"did":%b,"handle":%b,"is_active":%b,"status":"%b"}}'

@@ -72,12 +72,14 @@ def unauthorized(request: Request, password: str) -> Response | None:
 
 
 def bad_handshake() -> Response:
+    """What a request to /channel gets that is no WebSocket handshake."""
     kind, headers = "text/plain; charset=utf-8", {"Sec-Websocket-Version": "13"}
     headers["X-Content-Type-Options"] = "nosniff"
     return Response(400, b"Bad Request\n", kind, headers)
 
 
 def webhook_mode() -> Response:
+    """What /channel answers in a Tap that posts its events elsewhere."""
     return json_of(400, {"message": "websocket not available in webhook mode"})
 
 
