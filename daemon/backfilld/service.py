@@ -83,7 +83,9 @@ class Service:
                 SqliteStore.open(folder / "records.db", settings.index.dead_letter_max)
             ) as store,
             closing(
-                Views.open(folder / "events.db", folder / "records.db", world.worker())
+                Views.open(
+                    folder / "events.db", folder / "records.db", world.worker(), self._limits
+                )
             ) as views,
         ):
             async with (

@@ -23,8 +23,8 @@ from ..sources.tap.http import RepoInfo
 TICK_S = 1.0
 ROUND_S_MIN = 2.0  # a few open repositories are not asked more often than this
 AT_ONCE = 4
-PAUSE_S = 10.0  # after Tap did not answer
-ERROR_CHARS_MAX = 300
+PAUSE_S = 10.0  # when Tap is gone
+FAILURES_IN_A_ROW_MAX = 3  # of one asker; then Tap is taken to be gone
 
 
 class Tap(Protocol):
@@ -60,41 +60,53 @@ class Observer:
         while True:
             limit = int(self._rate() * share * TICK_S)
             asked = await self._find_open(after, limit, failed) if limit else []
-            try:
-                await self._ask(asked)
-            except* Failure as failures:
-                self._log.debug("tap does not answer", reason=str(failures.exceptions[0]))
+            if asked and not await self._ask(asked):
+                self._log.debug("tap does not answer")
                 await trio.sleep(PAUSE_S)
             await trio.sleep(TICK_S)
             if len(asked) < limit or not limit:
-                await trio.sleep_until(started + ROUND_S_MIN * (1 if not failed else 10))
+                await trio.sleep_until(started + ROUND_S_MIN * (10 if failed else 1))
                 after, started = 0, trio.current_time()
             else:
                 after = asked[-1].id
 
-    async def _ask(self, asked: list[Asked]) -> None:
+    async def _ask(self, asked: list[Asked]) -> bool:
+        """Asks about all; what changed is in the log when it returns. False: Tap is not there,
+        and those left over are asked about in the next round."""
         changed: list[Observation] = []
         places = iter(asked)
+        gave_up = 0
 
         async def one_after_the_other() -> None:
+            nonlocal gave_up
+            failures = 0
             for place in places:
-                info = await self._tap.info(place.did)
-                seen = Observation(
-                    repo=pack_one(place.did),
-                    state=info.state,
-                    error=clean(info.error)[:ERROR_CHARS_MAX],
-                    rev=info.rev or None,
-                    records=info.records,
-                )
+                try:
+                    seen = _observation(place, await self._tap.info(place.did))
+                except Failure:
+                    failures += 1
+                    if failures == FAILURES_IN_A_ROW_MAX:
+                        gave_up += 1
+                        return
+                    continue
+                failures = 0
                 if (seen.state, seen.error, seen.rev, seen.records) != place.last:
                     changed.append(seen)
 
-        try:
-            async with trio.open_nursery() as nursery:
-                for _ in range(min(AT_ONCE, len(asked))):
-                    nursery.start_soon(one_after_the_other)
-        finally:
-            if changed:
-                with trio.CancelScope(shield=True):
-                    event = ReposObserved(tap=self._tap.url, observations=changed)
-                    await self._journal.append([NewEvent("tap", event, "system")])
+        async with trio.open_nursery() as nursery:
+            for _ in range(AT_ONCE):
+                nursery.start_soon(one_after_the_other)
+        if changed:
+            event = ReposObserved(tap=self._tap.url, observations=changed)
+            await self._journal.append([NewEvent("tap", event, "system")])
+        return gave_up < AT_ONCE
+
+
+def _observation(place: Asked, info: RepoInfo) -> Observation:
+    return Observation(
+        repo=pack_one(place.did),
+        state=info.state,
+        error=clean(info.error),
+        rev=info.rev or None,
+        records=info.records,
+    )

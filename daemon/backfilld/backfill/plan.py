@@ -56,15 +56,25 @@ class Finish(Struct, frozen=True):
 Step = FetchPage | HandOff | WaitUntil | Finish
 
 
+def may_discover(job: Job, limits: Limits) -> bool:
+    """Whether the discovery lane has work, and room for what it would find."""
+    unlisted = job.collection is not None and job.ended_at is None
+    return unlisted and job.discovered - job.handed_off < limits.read_ahead
+
+
+def may_hand_off(job: Job, limits: Limits) -> bool:
+    """Whether the hand-off lane has a batch to send: a full one, or the last."""
+    waiting = job.discovered - job.handed_off
+    return job.ended_at is None and (waiting >= limits.batch_size or (job.listed and waiting > 0))
+
+
 def discover(job: Job, now: float, limits: Limits) -> Step | None:
     """The discovery lane's next step; None: nothing until the job's next event."""
     collection = job.collection
-    if collection is None or job.ended_at is not None:
+    if collection is None or not may_discover(job, limits):
         return None
     if job.discovery is not None and job.discovery.retry_at > now:
         return WaitUntil(job.discovery.retry_at)
-    if job.discovered - job.handed_off >= limits.read_ahead:
-        return None
     listing = job.listing
     if listing.relay not in limits.relays:  # a cursor belongs to one relay; begin at the first
         return FetchPage(collection, limits.relays[0], None, limits.page_size, resumed=False)
@@ -80,13 +90,10 @@ def discover(job: Job, now: float, limits: Limits) -> Step | None:
 
 def hand_off(job: Job, now: float, limits: Limits) -> Step | None:
     """The hand-off lane's next step; None: nothing until the job's next event."""
-    if job.ended_at is not None:
+    if job.ended_at is None and job.listed and job.discovered == job.handed_off:
+        return Finish()
+    if not may_hand_off(job, limits):
         return None
-    waiting = job.discovered - job.handed_off
-    if not waiting:
-        return Finish() if job.listed else None
     if job.hand_off is not None and job.hand_off.retry_at > now:
         return WaitUntil(job.hand_off.retry_at)
-    if waiting >= limits.batch_size or job.listed:
-        return HandOff(job.handed_off, job.handed_off + min(waiting, limits.batch_size))
-    return None
+    return HandOff(job.handed_off, min(job.handed_off + limits.batch_size, job.discovered))

@@ -109,5 +109,5 @@ async def _watchdog(journal: Journal, every_s: float, stop: trio.Event) -> None:
 
 def _status(journal: Journal) -> str:
     state = journal.state
-    stalled = sum(job.state == "stalled" for job in state.jobs.values())
-    return f"STATUS=log at #{state.position}; {len(state.jobs)} jobs under way, {stalled} stalled"
+    channel = "up" if state.source.connected else "down"
+    return f"STATUS=log at #{state.position}; {len(state.jobs)} jobs under way; channel {channel}"

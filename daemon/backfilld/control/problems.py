@@ -38,6 +38,9 @@ def decoded(body: bytes, shape: type[T]) -> T:
     """A JSON body as `shape`; empty is `{}`. Raises BadRequest, with the field's path."""
     try:
         return msgspec.json.decode(body or b"{}", type=shape)
+    except RecursionError as error:
+        hint = "no lexicon is nested that deep"
+        raise BadRequest(400, "the body is nested too deep", "bad-request", hint) from error
     except (msgspec.MsgspecError, UnicodeDecodeError) as error:
         what, _, where = str(error).partition(" - at ")
         field = where.strip("`").removeprefix("$.") or None

@@ -37,6 +37,7 @@ class SyncShape(Struct):
     sentence: str
     active: int
     failed: int
+    gone: int
     open: int
     classes: dict[str, int]
 

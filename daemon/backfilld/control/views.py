@@ -4,7 +4,7 @@ It has its own read-only connections, so that no question waits for a writer.
 """
 
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -23,6 +23,8 @@ from backfilld_events.projections import coverage, jobs
 from backfilld_events.projections.coverage import OPEN, Asked, Class
 from backfilld_events.row import utc_text
 
+from ..backfill.plan import Limits
+from ..backfill.standing import standing
 from ..worker import Worker
 from . import words
 from .shapes import (
@@ -46,14 +48,21 @@ class Views:
     """Every answer is one read of a connection in its thread."""
 
     def __init__(
-        self, events: sqlite3.Connection, records: sqlite3.Connection, worker: Worker
+        self,
+        events: sqlite3.Connection,
+        records: sqlite3.Connection,
+        worker: Worker,
+        limits: Callable[[], Limits],
     ) -> None:
         self._events, self._records, self._worker = events, records, worker
+        self._limits = limits
 
     @classmethod
-    def open(cls, events: Path, records: Path, worker: Worker) -> "Views":
+    def open(
+        cls, events: Path, records: Path, worker: Worker, limits: Callable[[], Limits]
+    ) -> "Views":
         """Opens both files read-only. Raises file.BadFile."""
-        return cls(open_reader(events), open_reader(records), worker)
+        return cls(open_reader(events), open_reader(records), worker, limits)
 
     def close(self) -> None:
         """Closes both."""
@@ -127,7 +136,8 @@ class Views:
         return rows[0].position - 1 if rows else 0
 
     def _job(self, job: Job, records: int) -> JobShape:
-        return job_shape(job, records, coverage.counts(self._events, job.position))
+        counts = coverage.counts(self._events, job.position)
+        return job_shape(job, records, counts, self._limits())
 
     def _detail(self, job_id: str) -> JobDetail | None:
         if job_id == "last":
@@ -140,7 +150,7 @@ class Views:
         counts = coverage.counts(self._events, job.position)
         unfit = coverage.failures(self._events, job.position, FAILURES_MAX)
         return JobDetail(
-            **_fields(job_shape(job, records, counts)),
+            **_fields(job_shape(job, records, counts, self._limits())),
             failures=[
                 FailureShape(one.did, one.kind.name.lower(), one.reason, one.since) for one in unfit
             ],
@@ -173,34 +183,35 @@ class Views:
         return page
 
 
-def job_shape(job: Job, records: int, classes: dict[Class, int]) -> JobShape:
+def job_shape(job: Job, records: int, classes: dict[Class, int], limits: Limits) -> JobShape:
     """A job as the API shows it. Pure."""
     total = sum(classes.values())
     handed = total if job.handed_off == job.discovered else min(job.handed_off, total)
-    waiting = job.waiting
+    stands = standing(job, limits)
+    waiting = stands.waiting
     sync_state, sync_sentence = words.sync(job, classes)
     open_ = sum(n for kind, n in classes.items() if kind in OPEN)
-    failed = classes.get(Class.FAILED, 0) + classes.get(Class.GONE, 0)
+    failed, gone = classes.get(Class.FAILED, 0), classes.get(Class.GONE, 0)
     return JobShape(
         id=job.id,
         collection=job.asked_for,
         did=job.asked_did,
-        status=words.status(job),
+        status=words.status(job, stands.state),
         total_repos=total,
         processed_repos=handed,
         total_records=records,
-        error=words.error(job),
+        error=words.error(job, total),
         started_at=utc_text(job.started_at),
         completed_at=None if job.ended_at is None else utc_text(job.ended_at),
         created_at=utc_text(job.started_at),
-        stage=words.stage(job),
+        stage=words.stage(job, stands.state),
         resolved_repos=handed,
         scope="accounts" if job.given else "network",
         discovery_complete=job.listed,
         recent_completions_limit=None,
-        state=job.state,
-        sentence=words.sentence(job),
-        reason=_reason(job),
+        state=stands.state,
+        sentence=words.sentence(job, stands, total),
+        reason=_reason(job, waiting),
         waiting_until=None if waiting is None else utc_text(waiting.retry_at),
         waiting=[_waiting(lane) for lane in (job.discovery, job.hand_off) if lane is not None],
         since=utc_text(waiting.since if waiting is not None else job.last_at),
@@ -213,8 +224,9 @@ def job_shape(job: Job, records: int, classes: dict[Class, int]) -> JobShape:
         sync=SyncShape(
             state=sync_state,
             sentence=sync_sentence,
-            active=total - open_ - failed,
+            active=total - open_ - failed - gone,
             failed=failed,
+            gone=gone,
             open=open_,
             classes={kind.name.lower(): classes.get(kind, 0) for kind in Class},
         ),
@@ -254,10 +266,10 @@ def _fields(shape: msgspec.Struct) -> dict[str, Any]:
     return {name: getattr(shape, name) for name in shape.__struct_fields__}
 
 
-def _reason(job: Job) -> str | None:
+def _reason(job: Job, waiting: Waiting | None) -> str | None:
     if job.failure is not None:
         return job.failure.code
-    if (waiting := job.waiting) is not None:
+    if waiting is not None:
         return f"{'tap' if waiting.lane == 'hand-off' else 'relay'}_{waiting.kind}"
     return "listing_failed" if job.failed_listings else None
 

@@ -7,54 +7,50 @@ from typing import Literal
 from backfilld_events.folds.job import Job, Waiting
 from backfilld_events.projections.coverage import OPEN, Class
 
+from ..backfill.standing import Standing, State
+
 SyncState = Literal["waiting", "syncing", "synced", "synced_with_failures"]
 
-_STATUS = {
-    "pending": "pending",
-    "running": "running",
-    "stalled": "running",
-    "completed": "completed",
-    "failed": "failed",
-}
 
-
-def status(job: Job) -> str:
+def status(job: Job, state: State) -> str:
     """HappyView's word. A listing that failed for good makes it `failed`: it never ends as a
     success."""
-    if job.state == "completed_with_errors":
+    if state == "completed_with_errors":
         return "failed" if job.failed_listings else "completed"
-    return _STATUS[job.state]
+    return "running" if state == "stalled" else state
 
 
-def stage(job: Job) -> str:
+def stage(job: Job, state: State) -> str:
     """HappyView's stage."""
     if job.ended_at is not None:
-        return status(job)
-    if job.state == "pending":
+        return status(job, state)
+    if state == "pending":
         return "pending"
     return "resolving_and_fetching" if job.listed else "discovering_repos"
 
 
-def error(job: Job) -> str | None:
-    """What went wrong for good, or None."""
+def error(job: Job, repos: int) -> str | None:
+    """What went wrong for good, or None. `repos` as in `sentence`."""
     if job.failure is not None:
         return job.failure.why
-    return sentence(job) if job.state == "completed_with_errors" else None
+    if job.outcome != "completed_with_errors":
+        return None
+    return sentence(job, Standing(job.outcome), repos)
 
 
-def sentence(job: Job) -> str:
-    """The job's state in one sentence or two."""
-    match job.state:
+def sentence(job: Job, stands: Standing, repos: int) -> str:
+    """The job's state in one sentence or two. `repos` counts each repository once."""
+    match stands.state:
         case "pending":
             return "Waiting for its turn."
         case "running":
             return "Finding repositories and handing them to Tap."
         case "stalled":
-            return stalled(job.waiting) if job.waiting is not None else ""
+            return stalled(stands.waiting) if stands.waiting is not None else ""
         case "completed":
-            return f"All {job.handed_off:,} repositories are handed to Tap."
+            return f"All {counted(repos, 'repository is', 'repositories are')} handed to Tap."
         case "completed_with_errors":
-            parts = [f"Handed over {job.handed_off:,}"]
+            parts = [f"Handed over {repos:,}"]
             if job.malformed:
                 parts[0] += f"; {job.malformed:,} refused as malformed"
             parts += [
@@ -82,24 +78,28 @@ def stalled(waiting: Waiting) -> str:
 
 
 def sync(job: Job, classes: Mapping[Class, int]) -> tuple[SyncState, str]:
-    """Did the records arrive? The word, and the sentence."""
+    """Did the records arrive? The word, and the sentence. An account that is gone is no failure:
+    there is nothing left to get."""
     total = sum(classes.values())
     open_ = sum(n for kind, n in classes.items() if kind in OPEN)
-    lost = classes.get(Class.FAILED, 0) + classes.get(Class.GONE, 0)
-    here = total - open_ - lost
-    if job.handed_off == 0 and job.state in ("pending", "running", "stalled"):
-        return "waiting", "Nothing is handed over yet."
-    if job.state == "failed":
+    failed, gone = classes.get(Class.FAILED, 0), classes.get(Class.GONE, 0)
+    here = total - open_ - failed - gone
+    if job.outcome == "failed":
         return "waiting", "Nothing was handed over."
-    if open_ or job.ended_at is None:
-        failed = f"; {lost:,} failed or gone" if lost else ""
-        return "syncing", f"{here:,} of {total:,} are here, or empty{failed}."
-    if lost:
-        return (
-            "synced_with_failures",
-            f"{here:,} are here, or empty; {lost:,} failed or gone, each with a reason.",
-        )
-    return "synced", f"All {total:,} are here, or empty."
+    if job.handed_off == 0 and job.outcome is None:
+        return "waiting", "Nothing is handed over yet."
+    lost = f"; {failed:,} failed, each with a reason" if failed else ""
+    lost += f"; {counted(gone, 'account is', 'accounts are')} gone" if gone else ""
+    if open_ or job.outcome is None:
+        return "syncing", f"{here:,} of {total:,} are here, or empty{lost}."
+    if not lost:
+        return "synced", f"All {total:,} are here, or empty."
+    return "synced_with_failures" if failed else "synced", f"{here:,} are here, or empty{lost}."
+
+
+def counted(n: int, one: str, many: str) -> str:
+    """A number with the words that fit it."""
+    return f"{n:,} {one if n == 1 else many}"
 
 
 def moment(at: float) -> str:

@@ -25,8 +25,7 @@ from ..catalog.job import (
 )
 from ..ids import Did, Nsid
 
-State = Literal["pending", "running", "stalled", "completed", "completed_with_errors", "failed"]
-ENDED: frozenset[State] = frozenset({"completed", "completed_with_errors", "failed"})
+Outcome = Literal["completed", "completed_with_errors", "failed"]
 
 
 class Waiting(Struct, frozen=True):
@@ -94,25 +93,14 @@ class Job(Struct, frozen=True):
         return None if self.listed else self.collections[self.listings_ended]
 
     @property
-    def waiting(self) -> Waiting | None:
-        """What the job waits for, when no lane can do anything else; the lane due first."""
-        lanes = [lane for lane in (self.discovery, self.hand_off) if lane is not None]
-        busy = (self.discovery is None and not self.listed) + (
-            self.hand_off is None and self.handed_off < self.discovered
-        )
-        return None if busy or not lanes else min(lanes, key=lambda lane: lane.retry_at)
-
-    @property
-    def state(self) -> State:
-        """The job's state; experience: did we hand every repository to Tap?"""
-        if self.ended_at is not None:
-            if self.failure is not None:
-                return "failed"
-            bad = self.malformed or self.failed_listings
-            return "completed_with_errors" if bad else "completed"
-        if self.waiting is not None:
-            return "stalled"
-        return "running" if self.discovered or self.listing.pages or self.listed else "pending"
+    def outcome(self) -> Outcome | None:
+        """How the job ended; None while it has work left."""
+        if self.ended_at is None:
+            return None
+        if self.failure is not None:
+            return "failed"
+        bad = self.malformed or self.failed_listings
+        return "completed_with_errors" if bad else "completed"
 
 
 def start(

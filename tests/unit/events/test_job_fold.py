@@ -22,21 +22,6 @@ def listing_failed(next_relay: str | None = None) -> ListingFailed:
     return ListingFailed(POSTS, RELAY, "not_offered", "answered 404", 1, next_relay)
 
 
-def test_a_job_is_pending_until_its_first_step() -> None:
-    assert given(started(POSTS)).state == "pending"
-    assert given(started(POSTS), page(0, 10)).state == "running"
-
-
-def test_a_job_is_stalled_only_when_no_lane_can_do_anything() -> None:
-    relay_down = given(started(POSTS), page(0, 10), failed("discovery"))
-    assert relay_down.state == "running", "the hand-off still has work"
-    both_down = given(started(POSTS), page(0, 10), failed("discovery"), failed("hand-off"))
-    assert both_down.state == "stalled"
-    tap_down = given(started(POSTS), page(0, 10, cursor=None), failed("hand-off"))
-    assert tap_down.state == "stalled"
-    assert given(started(POSTS), failed("discovery")).state == "stalled"
-
-
 def test_since_is_the_first_failure_in_a_row() -> None:
     job = given(started(POSTS), page(0, 5, cursor=None))
     from backfilld_events.folds.job import evolve
@@ -74,18 +59,19 @@ def test_a_failed_listing_never_ends_as_a_success() -> None:
     job = given(
         started(POSTS, LIKES), listing_failed(), page(0, 5, None, LIKES), handed_off(5), end
     )
-    assert job.state == "completed_with_errors"
+    assert job.outcome == "completed_with_errors"
 
 
 def test_entries_that_are_no_dids_make_it_completed_with_errors() -> None:
     end = JobCompleted(discovered=5, handed_off=5, malformed=1, failed_listings=[])
     bad = page(0, 5, cursor=None, malformed=["'nonsense'"])
-    assert given(started(POSTS), bad, handed_off(5), end).state == "completed_with_errors"
+    assert given(started(POSTS), bad, handed_off(5), end).outcome == "completed_with_errors"
 
 
 def test_a_restart_ends_waits_and_doubts_the_cursor() -> None:
     job = given(started(POSTS), page(0, 5), failed("discovery"), failed("hand-off"), JobPickedUp())
-    assert job.waiting is None
+    assert job.discovery is None
+    assert job.hand_off is None
     assert job.listing.doubted
     assert not given(started(POSTS), JobPickedUp()).listing.doubted
     assert not given(started(POSTS), page(0, 5), JobPickedUp(), page(5, 5)).listing.doubted
@@ -104,4 +90,4 @@ def test_the_landmark_moves_at_powers_of_two() -> None:
 
 def test_a_job_that_failed_says_so() -> None:
     job = given(started(POSTS), JobFailed("no_such_lexicon", "no record lexicon"))
-    assert (job.state, job.ended_at) == ("failed", NOON)
+    assert (job.outcome, job.ended_at) == ("failed", NOON)

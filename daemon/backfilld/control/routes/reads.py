@@ -7,6 +7,7 @@ from litestar.params import Parameter
 from litestar.types import ControllerRouterHandler
 
 from ... import __version__
+from .. import words
 from ..door import Door
 from ..shapes import ChannelShape, Health, JobShape, LogShape, Records, Stats, TapStats
 
@@ -67,12 +68,14 @@ def routes(door: Door) -> list[ControllerRouterHandler]:
 def _verdict(jobs: list[JobShape], channel: ChannelShape) -> tuple[str, str]:
     stalled = [job for job in jobs if job.state == "stalled"]
     if stalled:
-        return "degraded", f"{len(stalled)} of the jobs cannot go on. {stalled[0].sentence}"
+        cannot = words.counted(len(stalled), "job", "jobs")
+        return "degraded", f"{cannot} cannot go on. {stalled[0].sentence}"
     if not channel.connected:
         why = channel.why or "it has not been reached yet"
         return "degraded", f"No records come in: the channel to Tap is down ({why})."
     running = sum(job.completed_at is None for job in jobs)
     syncing = sum(job.sync.state == "syncing" for job in jobs if job.completed_at is not None)
     if running or syncing:
-        return "ok", f"{running} jobs under way, {syncing} more waiting for records from Tap."
+        under_way = words.counted(running, "job", "jobs")
+        return "ok", f"{under_way} under way; {syncing:,} completed, whose records still come."
     return "ok", "Nothing is waiting."

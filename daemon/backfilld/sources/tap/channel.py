@@ -9,7 +9,7 @@ to leave is to drop the connection.
 import base64
 import ssl
 from collections.abc import AsyncIterator, Callable, Sequence
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from typing import Protocol, cast
 from urllib.parse import urlsplit
 
@@ -30,7 +30,7 @@ RECEIVE_BYTES = 256 * 2**10
 CONNECT_S_MAX = 20.0
 
 Dial = Callable[[str, int], AbstractAsyncContextManager[trio.abc.Stream]]
-"""(host, port) -> an open stream."""
+"""(host, port) -> an open stream; raises OSError."""
 
 
 class Channel(Protocol):
@@ -184,11 +184,8 @@ class TrioWebsocketChannel:
 
 @asynccontextmanager
 async def dial_tcp(host: str, port: int) -> AsyncIterator[trio.abc.Stream]:
-    """A TCP connection. Raises Failure."""
-    try:
-        stream = await trio.open_tcp_stream(host, port)
-    except OSError as error:
-        raise Failure("unreachable", f"cannot connect: {cause_of(error)}") from error
+    """A TCP connection. Raises OSError."""
+    stream = await trio.open_tcp_stream(host, port)
     try:
         yield stream
     finally:
@@ -196,15 +193,24 @@ async def dial_tcp(host: str, port: int) -> AsyncIterator[trio.abc.Stream]:
 
 
 @asynccontextmanager
-async def open_fast(url: str, password: str, dial: Dial = dial_tcp) -> AsyncIterator[Channel]:
-    """The fast channel of the Tap at `url` (http or https). Raises Failure."""
+async def _dialed(dial: Dial, url: str) -> AsyncIterator[trio.abc.Stream]:
     parts = urlsplit(url)
     port = parts.port or (443 if parts.scheme == "https" else 80)
-    async with dial(parts.hostname or "", port) as tcp:
-        stream: trio.abc.Stream = tcp
+    async with AsyncExitStack() as stack:
+        try:
+            stream = await stack.enter_async_context(dial(parts.hostname or "", port))
+        except OSError as error:
+            raise Failure("unreachable", f"cannot connect: {cause_of(error)}") from error
         if parts.scheme == "https":
             context = ssl.create_default_context()
-            stream = trio.SSLStream(tcp, context, server_hostname=parts.hostname)
+            stream = trio.SSLStream(stream, context, server_hostname=parts.hostname)
+        yield stream
+
+
+@asynccontextmanager
+async def open_fast(url: str, password: str, dial: Dial = dial_tcp) -> AsyncIterator[Channel]:
+    """The fast channel of the Tap at `url` (http or https). Raises Failure."""
+    async with _dialed(dial, url) as stream:
         channel = FastChannel(stream, _ws_url(url), password)
         with trio.move_on_after(CONNECT_S_MAX) as scope:
             await channel.open()
@@ -218,16 +224,14 @@ async def open_trio_websocket(
     url: str, password: str, dial: Dial = dial_tcp
 ) -> AsyncIterator[Channel]:
     """The same through trio-websocket. Raises Failure."""
-    parts = urlsplit(url)
     headers = [(b"Authorization", _basic(password).encode())] if password else []
-    port = parts.port or (443 if parts.scheme == "https" else 80)
-    async with dial(parts.hostname or "", port) as stream, trio.open_nursery() as nursery:
+    async with _dialed(dial, url) as stream, trio.open_nursery() as nursery:
         try:
             with trio.fail_after(CONNECT_S_MAX):
                 connection = await trio_websocket.wrap_client_stream(
                     nursery,
                     cast(trio.SocketStream, stream),
-                    parts.netloc,
+                    urlsplit(url).netloc,
                     "/channel",
                     extra_headers=headers,
                 )

@@ -1,0 +1,218 @@
+"""The whole daemon against the sandbox network, in virtual time: no socket, no thread, no sleep.
+
+A `Lab` is what outlives a daemon: its folder and the network. `living` is one life; leaving it is
+a kill, for nothing is told to the daemon (its files are closed, which SQLite survives the same).
+"""
+
+import json
+import random
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager, closing
+from pathlib import Path
+
+import msgspec
+import trio
+
+from backfilld.backfill.commands import StartJob, UploadLexicon
+from backfilld.backfill.desk import Desk
+from backfilld.backfill.plan import Limits
+from backfilld.backfill.standing import Standing, standing
+from backfilld.clock import virtual
+from backfilld.config import (
+    Config,
+    ControlConfig,
+    IndexConfig,
+    JobsConfig,
+    RelayConfig,
+    TapConfig,
+)
+from backfilld.control.views import Views
+from backfilld.journal import Journal
+from backfilld.lexicons import parse
+from backfilld.records.store import Receipt
+from backfilld.sandbox.network import RELAY_URL, TAP_URL, SandboxNetwork
+from backfilld.service import Service, World
+from backfilld.worker import InlineWorker
+from backfilld_events import ids
+from backfilld_events.audit.show import as_data
+from backfilld_events.audit.verify import verify
+from backfilld_events.catalog.index import RecordsCommitted
+from backfilld_events.catalog.job import BatchHandedOff, DidsGiven, PageDiscovered
+from backfilld_events.folds.job import Job
+from backfilld_events.ids import Did, Nsid
+from backfilld_events.log import read
+from backfilld_events.log.file import open_reader
+from backfilld_events.projections import jobs
+from backfilld_events.row import Row
+
+START = 1_800_000_000.0
+
+
+def lexicon(nsid: Nsid, *, backfill: bool = True) -> UploadLexicon:
+    """The upload of a record lexicon."""
+    main = {"type": "record", "key": "any", "record": {"type": "object", "properties": {}}}
+    text = json.dumps({"lexicon": 1, "id": nsid, "defs": {"main": main}})
+    return UploadLexicon(parse(text.encode()), backfill)
+
+
+class Lab:
+    """Settings are small, so that a few hundred repositories take many steps."""
+
+    def __init__(
+        self,
+        folder: Path,
+        network: SandboxNetwork,
+        *,
+        relays: tuple[str, ...] = (RELAY_URL,),
+        page_size: int = 25,
+        batch_size: int = 20,
+        attempts_max: int = 8,
+        channel: str = "fast",
+        info_rate: int = 1000,
+        group_max: int = 40,
+    ) -> None:
+        self.folder, self.network = folder, network
+        self.config = Config(
+            data_dir=str(folder),
+            relay=RelayConfig(urls=relays, page_size=page_size, max_attempts=attempts_max),
+            tap=TapConfig(
+                url=TAP_URL,
+                batch_size=batch_size,
+                info_rate=info_rate,
+                channel="trio-websocket" if channel == "trio-websocket" else "fast",
+            ),
+            jobs=JobsConfig(read_ahead=100),
+            index=IndexConfig(group_max=group_max),
+            control=ControlConfig(socket=""),
+        )
+        self.chance = random.Random(7)
+        self.clock = virtual(START)
+
+    @asynccontextmanager
+    async def living(self, *, stop: bool = False) -> AsyncIterator[tuple[Journal, Desk]]:
+        """One life of the daemon: killed at the end, or stopped in order with `stop`."""
+        world = World(
+            clock=self.clock,
+            transport=self.network.transport,
+            dial=self.network.dial,
+            worker=InlineWorker,
+            jitter=self.chance.random,
+        )
+        service = Service(self.config, world)
+        async with trio.open_nursery() as nursery:
+            journal: Journal = await nursery.start(service.run)
+            yield journal, Desk(journal)
+            if stop:
+                service.stop.set()
+            else:
+                nursery.cancel_scope.cancel()
+
+    async def start(self, desk: Desk, command: StartJob | UploadLexicon) -> str:
+        """Submits the command; the id of the job it started."""
+        rows = await desk.submit(command, "uid:1000")
+        return next(row.stream for row in rows if row.type == "job.started").removeprefix("job/")
+
+    async def until(self, done: Callable[[], bool], within_s: float = 3600.0) -> None:
+        """Waits in virtual time."""
+        with trio.fail_after(within_s):
+            while not done():
+                await trio.sleep(0.5)
+
+    async def until_synced(self, job_id: str, within_s: float = 3600.0) -> None:
+        """Waits until the job has ended and nothing of it is open."""
+
+        def done() -> bool:
+            job, _ = self.job(job_id)
+            with closing(self.views()) as views:
+                shape = views._job(job, 0)
+            return job.ended_at is not None and shape.sync.open == 0
+
+        await self.until(done, within_s)
+
+    def limits(self) -> Limits:
+        return Service(self.config)._limits()
+
+    def standing(self, job: Job) -> Standing:
+        return standing(job, self.limits())
+
+    # --- what the files say ----------------------------------------------------------------
+
+    def views(self) -> Views:
+        return Views.open(
+            self.folder / "events.db", self.folder / "records.db", InlineWorker(), self.limits
+        )
+
+    def job(self, job_id: str) -> tuple[Job, int]:
+        """The job's state and records, from the projection."""
+        with closing(open_reader(self.folder / "events.db")) as db:
+            return jobs.find(db, job_id)[0]
+
+    def rows(self) -> list[Row]:
+        with closing(open_reader(self.folder / "events.db")) as db:
+            return list(read.rows(db))
+
+    def said(self) -> list[str]:
+        """The types of all events, in order."""
+        return [row.type for row in self.rows()]
+
+    def index(self) -> list[tuple[str, str, str, str, bytes]]:
+        """(did, collection, rkey, cid, body) of every record."""
+        with closing(open_reader(self.folder / "records.db")) as db:
+            found = db.execute("SELECT did, collection, rkey, cid, record FROM records_text")
+            return sorted((*row[:4], row[4].encode()) for row in found)
+
+    # --- what must hold at any time --------------------------------------------------------
+
+    def check_the_index_is_the_truth(self, *collections: Nsid) -> None:
+        """Record for record, as the world says."""
+        truth = sorted(
+            tuple(row) for collection in collections for row in self.network.world.truth(collection)
+        )
+        assert self.index() == truth
+
+    def check_the_log(self) -> None:
+        """It verifies; its receipts sum up to the index, to the row, per repository."""
+        rows = self.rows()
+        verify(rows)
+        sums: dict[tuple[str, str], int] = {}
+        last = 0
+        for row in rows:
+            event = row.event
+            if isinstance(event, RecordsCommitted):
+                assert event.first == last + 1
+                last = event.last
+                for tally in event.tallies:
+                    key = (ids.unpack_one(tally.repo), event.collections[tally.collection])
+                    sums[key] = sums.get(key, 0) + tally.inserted - tally.deleted
+        for receipt in self._receipts(after=last):  # written, and not yet in the log
+            for did, nsid, counts in receipt.counts:
+                sums[did, nsid] = sums.get((did, nsid), 0) + counts.inserted - counts.deleted
+        held: dict[tuple[str, str], int] = {}
+        for who, what, *_ in self.index():
+            held[who, what] = held.get((who, what), 0) + 1
+        assert {key: n for key, n in sums.items() if n} == held
+
+    def _receipts(self, after: int) -> list[Receipt]:
+        with closing(open_reader(self.folder / "records.db")) as db:
+            found = db.execute("SELECT content FROM receipt WHERE no > ? ORDER BY no", (after,))
+            return [msgspec.msgpack.decode(content, type=Receipt) for (content,) in found]
+
+    def handed_over(self, job_id: str) -> list[Did]:
+        """The DIDs the log says were handed to Tap, in order; checks that no ordinal is missing."""
+        found: list[Did] = []
+        queue: list[Did] = []
+        for row in self.rows():
+            if row.stream != f"job/{job_id}":
+                continue
+            event = row.event
+            if isinstance(event, PageDiscovered | DidsGiven):
+                assert event.first == len(queue)
+                queue += ids.unpack(event.dids)
+            elif isinstance(event, BatchHandedOff):
+                assert event.first == len(found)
+                found += queue[event.first : event.upto]
+        return found
+
+    def story(self) -> str:
+        """The log for a person who reads a failed test."""
+        return "\n".join(str(as_data(row)) for row in self.rows())
