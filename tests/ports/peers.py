@@ -56,7 +56,7 @@ def frame(payload: bytes, opcode: int = TEXT, *, final: bool = True, masked: boo
     """A client's frame; its mask is zeros, so that it can be read."""
     length = len(payload)
     bit = 0x80 if masked else 0
-    size = bytes((bit | length,))
+    size = bytes((bit | length & 127,))
     if length >= 2**16:
         size = bytes((bit | 127,)) + length.to_bytes(8, "big")
     elif length >= 126:

@@ -1,10 +1,12 @@
 """How a Go server built on Echo answers what no handler decides; both of ours are. Pure."""
 
 from collections.abc import Callable, Mapping
+from urllib.parse import quote, unquote
 
 from .bodies import go_json
 from .http import JSON, Request, Response
 
+_UNESCAPED = "$&+,/:;=@"
 JSON_UTF8 = f"{JSON}; charset=UTF-8"
 Route = tuple[str, Callable[[str], Response]]
 """A method, and what answers it; it gets the rest of a path that ends in a parameter."""
@@ -12,7 +14,7 @@ Route = tuple[str, Callable[[str], Response]]
 
 def answer(request: Request, routes: Mapping[str, Route]) -> Response:
     """By path: whole, or `/first/` with a parameter behind it."""
-    path, parameter = request.path, ""
+    path, parameter = _path(request), ""
     if path not in routes:
         first, _, parameter = path[1:].partition("/")
         path = f"/{first}/"
@@ -31,6 +33,12 @@ def answer(request: Request, routes: Mapping[str, Route]) -> Response:
 def json_of(status: int, body: object, headers: Mapping[str, str] | None = None) -> Response:
     """An answer of JSON, with the newline that Go's encoder ends it with."""
     return Response(status, go_json(body) + b"\n", JSON_UTF8, headers or {})
+
+
+def _path(request: Request) -> str:
+    """Unescaped only when Go itself would have escaped it so: %20 is a space, %3A is no colon."""
+    plain = unquote(request.path)
+    return plain if quote(plain, safe=_UNESCAPED) == request.path else request.path
 
 
 def _bare(request: Request, response: Response) -> Response:

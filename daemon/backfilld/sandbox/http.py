@@ -140,7 +140,10 @@ async def _answer(
         case Garbage():
             await stream.send_all(answer.text)
         case Upgrade():
-            reply = h11.InformationalResponse(status_code=101, headers=list(answer.headers.items()))
+            headers = list(answer.headers.items())
+            reply = h11.InformationalResponse(
+                status_code=101, headers=headers, reason="Switching Protocols"
+            )
             await _send(connection, stream, reply)
             await answer.run(stream, connection.trailing_data[0])
     return False
