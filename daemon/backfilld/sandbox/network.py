@@ -148,10 +148,15 @@ class SandboxNetwork:
         self.kill_tap()
         self.settings = settings or self.settings
         tap = self.tap = Tap(self.disk, self.world, self.settings)
-        await self._nursery.start(tap.run)
+        await self._nursery.start(self._live, tap)
         if self._tap_port is not None:
             await self._nursery.start(self._listen, tap)
         return tap
+
+    async def _live(self, tap: Tap, *, task_status: trio.TaskStatus[None]) -> None:
+        await tap.run(task_status=task_status)
+        if self.tap is tap:  # it crashed
+            self.kill_tap()
 
     def kill_tap(self) -> None:
         """SIGKILL: what was in memory is gone, connections end, nobody listens."""

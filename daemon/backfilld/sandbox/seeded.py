@@ -20,7 +20,9 @@ Trouble = Literal[
     "pds_down",
     "rate_limited_once",
     "undecodable",  # its first record cannot be read; the others are fine
-    "identity_hangs",  # looking it up never ends; only by hand, since it holds a worker for good
+    # only by hand:
+    "identity_hangs",  # looking it up never ends, and holds a worker for good
+    "empty_bytes",  # a record holds {"$bytes":""}: Tap cannot write the repository at all
 ]
 Fate = Status | Trouble
 """What meets whoever fetches a repository; `active` is a plain one."""

@@ -9,13 +9,18 @@ from collections.abc import Iterator, Sequence
 from ..changes import AccountChange, Commit, FirehoseEvent, Status, Write
 from ..world import World
 from .disk import TapDisk
-from .fetching import Failed, Limited, Snapshot, fetch
+from .fetching import Failed, Snapshot, fetch
 from .frames import identity_frame, record_frame
 from .outbox import Event, Outbox
 from .settings import TapSettings, matches
 
 RESYNC_BATCH = 100
 HOST_PARKED_S = 10.0
+
+
+class Crash(Exception):
+    """The process is gone: a repository was removed, or its account deleted, while a fetch of it
+    was failing."""
 
 
 class Core:
@@ -40,21 +45,20 @@ class Core:
             row.handle = handle
             self._tell_identity(did, row.handle, row.status, now)
 
-    def fetch(self, did: str, now: float) -> Snapshot | None:
-        """Fetches; None: it failed, and is tried again later."""
-        host = self._host(did)
-        if now < self._parked_until.get(host, now):
-            self._fail(did, None, now)
-            return None
-        match fetch(self.world, did):
-            case Snapshot() as snapshot:
-                return snapshot
-            case Limited():
-                self._parked_until[host] = now + HOST_PARKED_S
-                self._fail(did, None, now)
-            case Failed(error):
-                self._fail(did, error, now)
-        return None
+    def fetch(self, did: str, now: float) -> Snapshot | Failed:
+        """Fetches the repository, unless its host is parked."""
+        if now < self._parked_until.get(self._host(did), now):
+            return Failed(None)
+        return fetch(self.world, did)
+
+    def fail(self, did: str, failure: Failed, now: float) -> None:
+        """A fetch has failed; it is tried again later. A 429 parks the host. Raises Crash."""
+        if failure.error is None and failure.host is not None:
+            self._parked_until[failure.host] = now + HOST_PARKED_S
+        row = self.disk.repos.change(did)
+        if row is None:
+            raise Crash("nil pointer dereference in handleResyncError")
+        self.disk.repos.fail(row, failure.error, now)
 
     def _host(self, did: str) -> str:
         ordinal = self.world.ordinal(did)
@@ -106,11 +110,6 @@ class Core:
             return False
         return self._apply(commit, now)  # one without a wanted write keeps its place for good
 
-    def _fail(self, did: str, error: str | None, now: float) -> None:
-        row = self.disk.repos.change(did)
-        if row is not None:
-            self.disk.repos.fail(row, error, now)
-
     # --- the firehose --------------------------------------------------------------------------
 
     def hear(self, event: FirehoseEvent, now: float) -> None:
@@ -121,7 +120,7 @@ class Core:
             self._hear_commit(event, now)
 
     def _hear_commit(self, commit: Commit, now: float) -> None:
-        row = self.disk.repos.change(commit.did)
+        row = self.disk.repos.get(commit.did)
         if row is None or row.state not in ("active", "resyncing"):
             return
         if row.rev and commit.rev <= row.rev:

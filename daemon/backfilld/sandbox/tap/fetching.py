@@ -17,6 +17,10 @@ _REFUSALS: dict[Fate, str] = {
     "suspended": "RepoSuspended: Repo has been suspended: ",
     "deleted": "RepoNotFound: Could not find repo for DID: ",
 }
+_EMPTY_BYTES = (
+    "failed to flush final batch: json: error calling MarshalJSON for type atdata.Bytes: "
+    "tried to marshal nil $bytes"
+)
 
 
 class Snapshot(NamedTuple):
@@ -26,14 +30,12 @@ class Snapshot(NamedTuple):
     records: Sequence[Record]
 
 
-class Limited(NamedTuple):
-    """429."""
-
-
 class Failed(NamedTuple):
-    """`error` as Tap stores it."""
+    """`error` as Tap stores it; None: the host said 429, or had just said so to another fetch.
+    `host` is the PDS that was asked, if one was."""
 
-    error: str
+    error: str | None
+    host: str | None = None
 
 
 def no_such_did(did: str) -> str:
@@ -54,17 +56,21 @@ def no_such_did(did: str) -> str:
     return "DID not found: DNS NXDOMAIN"
 
 
-def fetch(world: World, did: str) -> Snapshot | Limited | Failed:
+def fetch(world: World, did: str) -> Snapshot | Failed:
     """A getRepo at the account's PDS, now."""
     ordinal = world.ordinal(did)
     if ordinal is None or (fate := world.fate(ordinal)) == "not_on_plc":
         return Failed(f"failed to resolve DID: {no_such_did(did)}")
+    host = world.host(ordinal)
     if world.says_429(ordinal):
-        return Limited()
+        return Failed(None, host)
     if fate == "pds_down":
-        url = f"{world.host(ordinal)}/xrpc/com.atproto.sync.getRepo?did={quote(did, safe='')}"
+        url = f"{host}/xrpc/com.atproto.sync.getRepo?did={quote(did, safe='')}"
         why = "dial tcp 127.0.0.1:80: connect: connection refused"
-        return Failed(f'failed to get repo: Get "{url}": {why}')
+        return Failed(f'failed to get repo: Get "{url}": {why}', host)
+    if fate == "empty_bytes":
+        return Failed(_EMPTY_BYTES, host)
     if (refusal := _REFUSALS.get(fate)) is not None:
-        return Failed(f"failed to get repo: API request failed (HTTP 400): {refusal}{did}")
+        error = f"failed to get repo: API request failed (HTTP 400): {refusal}{did}"
+        return Failed(error, host)
     return Snapshot(world.rev(ordinal), world.records(ordinal))

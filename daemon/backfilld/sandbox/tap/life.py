@@ -13,8 +13,9 @@ from .. import http
 from ..http import Answer, Cut, Handler, Request, Upgrade
 from ..world import World
 from . import routes
-from .core import Core
+from .core import Core, Crash
 from .disk import TapDisk
+from .fetching import Failed, Snapshot
 from .settings import TapSettings
 from .websocket import Acked, Over, Reader, Reply, accept_headers
 
@@ -32,6 +33,7 @@ class Tap:
         self.settings = settings or TapSettings()
         self.core = Core(disk, world, self.settings)
         self.channels = 0  # WebSockets open now
+        self.crash = ""  # why it died of itself
         self._world = world
         self._alive = trio.CancelScope()
         self._connections: set[trio.CancelScope] = set()
@@ -207,14 +209,23 @@ class Tap:
         if ordinal is not None and self._world.fate(ordinal) == "identity_hangs":
             await trio.sleep_forever()  # the look-up has no timeout, and holds the worker
         core.refresh_identity(did, trio.current_time())
-        snapshot = core.fetch(did, trio.current_time())
+        found = core.fetch(did, trio.current_time())
         self._ring()
-        await trio.sleep(self.settings.fetch_s)
-        if snapshot is None:
-            return
-        for batch in core.news(did, snapshot):
-            await self._ready()
-            core.store(did, snapshot.rev, batch, trio.current_time())
-            self._ring()
-        core.finish(did, snapshot, trio.current_time())
+        asked = isinstance(found, Snapshot) or found.host is not None
+        await trio.sleep(self.settings.fetch_s if asked else 0)
+        if isinstance(found, Snapshot):
+            for batch in core.news(did, found):
+                await self._ready()
+                core.store(did, found.rev, batch, trio.current_time())
+                self._ring()
+            core.finish(did, found, trio.current_time())
+        else:
+            self._fail(did, found)
         self._ring()
+
+    def _fail(self, did: str, failure: Failed) -> None:
+        try:
+            self.core.fail(did, failure, trio.current_time())
+        except Crash as crash:
+            self.crash = str(crash)
+            self.kill()
