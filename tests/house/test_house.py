@@ -17,7 +17,10 @@ FUNCTION_LINES_MAX = 60
 # what is banned: where it is allowed, and what to use instead
 BANNED = {
     r"\bprint\(": ({"cli/say.py", "backfilld_events/cli.py"}, "cli.say.out and cli.say.err"),
-    r"\btime\.time\b": ({"clock.py", "cli/ctl/"}, "a Clock, so that virtual time reaches stored times too"),
+    r"\btime\.time\b": (
+        {"clock.py", "cli/ctl/"},
+        "a Clock, so that virtual time reaches stored times too",
+    ),
     r"\bdatetime\.now\b|\butcnow\b": ({"cli/ctl/"}, "a Clock and row.utc_text"),
     r"\btime\.sleep\b": ({"cli/ctl/"}, "trio.sleep, or clock.sleep_until"),
     r"\bimport asyncio\b": (set(), "trio"),
