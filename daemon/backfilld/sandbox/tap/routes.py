@@ -43,16 +43,13 @@ def answer(core: Core, request: Request) -> Response:
         "/stats/resync-buffer": stat(
             "resync_buffer", lambda: sum(map(len, disk.resync_buffer.values()))
         ),
-        "/stats/cursors": ("GET", lambda _: json_of(200, _cursors(core))),
+        "/stats/cursors": (
+            "GET",
+            lambda _: json_of(200, {"firehose": core.last_seq, "list_repos": ""}),
+        ),
         "/channel": ("GET", lambda _: bad_handshake()),
     }
     return echo.answer(request, routes)
-
-
-def _cursors(core: Core) -> dict[str, object]:
-    if core.settings.outbox_only:
-        return {"firehose": 0, "list_repos": ""}
-    return {"firehose": core.last_seq, "list_repos": ""}
 
 
 def unauthorized(request: Request, password: str) -> Response | None:
