@@ -76,10 +76,10 @@ class Channel:
         self.stream = stream
         self._buffer = b""
 
-    async def shake_hands(self, path: str = "/channel", headers: Sequence[str] = ()) -> str:
-        """The head of the answer."""
+    async def shake_hands(self, headers: Sequence[str] = (), more: bytes = b"") -> str:
+        """The head of the answer. `more` is sent without waiting for it."""
         lines = [
-            f"GET {path} HTTP/1.1",
+            "GET /channel HTTP/1.1",
             "Host: tap",
             "Connection: Upgrade",
             "Upgrade: websocket",
@@ -88,7 +88,7 @@ class Channel:
             "Sec-WebSocket-Extensions: permessage-deflate",
             *headers,
         ]
-        await self.stream.send_all("\r\n".join([*lines, "", ""]).encode())
+        await self.stream.send_all("\r\n".join([*lines, "", ""]).encode() + more)
         while b"\r\n\r\n" not in self._buffer:
             self._buffer += await self._more()
         head, _, self._buffer = self._buffer.partition(b"\r\n\r\n")

@@ -354,6 +354,15 @@ async def test_the_handshake_refuses_compression_and_looks_at_no_origin(
     ]
 
 
+async def test_who_speaks_before_the_handshake_is_done_is_cut_off(
+    clock: object, tap: TapPeer
+) -> None:
+    async with tap._connect() as stream:
+        channel = Channel(stream)
+        with pytest.raises(Ended):
+            await channel.shake_hands(more=frame(b"{}"))
+
+
 async def test_two_connections_share_the_events_and_get_none_twice(
     clock: object, tap: TapPeer
 ) -> None:

@@ -74,10 +74,10 @@ class Garbage(NamedTuple):
 
 
 class Upgrade(NamedTuple):
-    """101, then the stream belongs to `run`, which gets what was received too early."""
+    """101, then the stream belongs to `run`. A client that did not wait for it is cut off."""
 
     headers: Mapping[str, str]
-    run: Callable[[trio.abc.Stream, bytes], Awaitable[None]]
+    run: Callable[[trio.abc.Stream], Awaitable[None]]
 
 
 Answer = Response | Cut | Hang | Garbage | Upgrade
@@ -139,13 +139,13 @@ async def _answer(
             await trio.sleep_forever()
         case Garbage():
             await stream.send_all(answer.text)
-        case Upgrade():
+        case Upgrade() if not connection.trailing_data[0]:
             headers = list(answer.headers.items())
             reply = h11.InformationalResponse(
                 status_code=101, headers=headers, reason="Switching Protocols"
             )
             await _send(connection, stream, reply)
-            await answer.run(stream, connection.trailing_data[0])
+            await answer.run(stream)
     return False
 
 

@@ -102,9 +102,7 @@ class Tap:
                 self._connections.remove(scope)
                 await trio.aclose_forcefully(stream)
 
-    async def _channel(self, stream: trio.abc.Stream, early: bytes) -> None:
-        if early:  # gorilla drops a client that speaks before the handshake is done
-            return
+    async def _channel(self, stream: trio.abc.Stream) -> None:
         self.channels += 1
         sending = trio.Lock()
         try:
