@@ -7,6 +7,7 @@ options and the seed alone.
 import json
 import signal
 import sys
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import click
@@ -80,38 +81,28 @@ async def run(
             nursery.cancel_scope.cancel()
 
 
-class _Range(click.ParamType[tuple[int, int]]):
-    name = "N or N-M"
-
-    def convert(
-        self, value: object, param: click.Parameter | None, ctx: click.Context | None
-    ) -> tuple[int, int]:
-        if isinstance(value, tuple):
-            return value
-        least, _, most = str(value).partition("-")
-        if not least.isdecimal() or (most and not most.isdecimal()):
-            self.fail(f"{value} is no number and no range such as 1-5", param, ctx)
-        found = int(least), int(most or least)
-        return found if found[0] <= found[1] else self.fail(f"{value} runs down", param, ctx)
+def _range(ctx: click.Context, param: click.Parameter, value: str) -> tuple[int, int]:
+    least, _, most = value.partition("-")
+    if not least.isdecimal() or (most and not most.isdecimal()):
+        raise click.BadParameter(f"{value} is no number and no range such as 1-5")
+    found = int(least), int(most or least)
+    if found[0] > found[1]:
+        raise click.BadParameter(f"{value} runs down")
+    return found
 
 
-class _Collection(click.ParamType[Nsid]):
-    name = "NSID"
-
-    def convert(
-        self, value: object, param: click.Parameter | None, ctx: click.Context | None
-    ) -> Nsid:
-        try:
-            return parse_nsid(value)
-        except BadId as error:
-            self.fail(str(error), param, ctx)
+def _nsids(ctx: click.Context, param: click.Parameter, values: Sequence[str]) -> tuple[Nsid, ...]:
+    try:
+        return tuple(parse_nsid(value) for value in values)
+    except BadId as error:
+        raise click.BadParameter(str(error)) from error
 
 
 @click.command("sandbox", context_settings={"show_default": True})
 @click.option("--seed", default=1, help="The same seed is the same world.")
 @click.option("--repos", default=200, type=click.IntRange(0), help="How many repositories.")
-@click.option("--records", default="1-5", type=_Range(), help="In each, of each collection.")
-@click.option("--collection", "collections", multiple=True, type=_Collection(), help="Repeatable.")
+@click.option("--records", default="1-5", callback=_range, help="In each, of each collection.")
+@click.option("--collection", "collections", multiple=True, callback=_nsids, help="Repeatable.")
 @click.option(
     "--odd-share", default=0.0, type=click.FloatRange(0, 1), help="Accounts with trouble."
 )

@@ -1,13 +1,15 @@
 """What goes wrong between a client and a server, by seed or by script, and what really did.
 
 The one rule: a fault that did not fire proves nothing, so every plan counts what it did
-(`fired`), and `unfired` names what a test wanted and never met. Pure but for the handler it wraps.
+(`fired`), and `unfired` names what a test wanted and never met.
 """
 
 import random
 from collections import Counter, deque
 from collections.abc import Callable, Sequence
 from typing import Literal, get_args
+
+import trio
 
 from .http import Answer, Cut, Garbage, Handler, Hang, Request, Response
 
@@ -21,9 +23,10 @@ Kind = Literal[
     "cut_after",  # it was done, but the answer is lost
     "cut_within",  # it was done, and half of the answer comes
     "garbage",
+    "slow",  # it is done and answered, but late
     "hang",
 ]
-QUICK: tuple[Kind, ...] = get_args(Kind)[:-1]  # all that need no timeout to be over
+QUICK: tuple[Kind, ...] = get_args(Kind)[:-2]  # all that take no time
 
 _PAGE = b"<html><body><h1>502 Bad Gateway</h1></body></html>\n"
 _LIMITED = b'{"error":"RateLimitExceeded","message":"Rate Limit Exceeded"}\n'
@@ -44,12 +47,13 @@ class FaultPlan:
         seed: int = 0,
         down: Sequence[tuple[float, float]] = (),
         retry_after_s: int = 1,
+        slow_s: float = 5.0,
         clock: Callable[[], float] = lambda: 0.0,
     ) -> None:
         self.share, self.kinds, self.down = share, tuple(kinds), tuple(down)
         self.fired: Counter[str] = Counter()
         self.requests = 0
-        self._retry_after_s, self._clock = retry_after_s, clock
+        self._retry_after_s, self._slow_s, self._clock = retry_after_s, slow_s, clock
         self._chance = random.Random(seed)  # noqa: S311 - a simulation repeats
         self._script: deque[Kind | None] = deque()
 
@@ -75,9 +79,12 @@ class FaultPlan:
             if kind is None:
                 return await handler(request)
             self.fired[kind] += 1
-            if kind not in ("cut_after", "cut_within"):
+            if kind not in ("cut_after", "cut_within", "slow"):
                 return self._answer(kind)
             answer = await handler(request)
+            if kind == "slow":
+                await trio.sleep(self._slow_s)
+                return answer
             within = kind == "cut_within" and isinstance(answer, Response)
             return Cut(answer if within and isinstance(answer, Response) else None)
 

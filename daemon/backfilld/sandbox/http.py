@@ -93,7 +93,7 @@ async def serve(handler: Handler, stream: trio.abc.Stream) -> None:
             if not await _answer(connection, stream, request, answer):
                 return
             connection.start_next_cycle()
-    except (trio.BrokenResourceError, trio.ClosedResourceError, h11.ProtocolError):
+    except (trio.BrokenResourceError, trio.ClosedResourceError, h11.RemoteProtocolError):
         pass  # the client went away, or spoke no HTTP: nothing to tell it
     finally:
         await trio.aclose_forcefully(stream)
@@ -115,7 +115,7 @@ async def _receive(connection: h11.Connection, stream: trio.abc.Stream) -> Reque
             body += event.data
             if len(body) > BODY_BYTES_MAX:
                 return None
-        elif isinstance(event, h11.EndOfMessage | h11.PAUSED) and head is not None:
+        elif isinstance(event, h11.EndOfMessage) and head is not None:
             headers = {name.decode(): value.decode("latin-1") for name, value in head.headers}
             target = head.target.decode("latin-1")
             return Request(head.method.decode(), target, headers, bytes(body))

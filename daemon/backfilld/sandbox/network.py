@@ -49,6 +49,7 @@ class SandboxNetwork:
         self.relay = Relay(world, quirks)
         self.disk = TapDisk(world)
         self.tap: Tap | None = None  # the life that runs now
+        self._previous: Tap | None = None  # the last one there was
         self.relay_faults = relay_faults or FaultPlan()
         self.tap_faults = tap_faults or FaultPlan()
         self.transport = Transport(self._find)
@@ -145,9 +146,12 @@ class SandboxNetwork:
     async def start_tap(self, settings: TapSettings | None = None) -> Tap:
         """Starts a Tap on the disk, with new settings if given, after killing any that runs."""
         assert self._nursery is not None, "the network is not running"  # noqa: S101
+        previous = self._previous
         self.kill_tap()
+        if previous is not None:
+            await previous.gone.wait()
         self.settings = settings or self.settings
-        tap = self.tap = Tap(self.disk, self.world, self.settings)
+        tap = self.tap = self._previous = Tap(self.disk, self.world, self.settings)
         await self._nursery.start(self._live, tap)
         if self._tap_port is not None:
             await self._nursery.start(self._listen, tap)

@@ -41,16 +41,17 @@ async def test_the_same_seed_has_the_same_faults_at_about_the_share_asked_for() 
     assert kinds[0] == kinds[1]
 
 
-async def test_a_script_comes_first_and_what_it_did_is_counted() -> None:
+async def test_a_script_comes_first_and_what_it_did_is_counted(autojump_clock: object) -> None:
     plan, server = FaultPlan(), Server()
     guarded = plan.guard(server.handle)
     plan.script(*get_args(Kind), None)
     answers = [await guarded(GET) for _ in range(len(get_args(Kind)) + 2)]
     assert plan.fired == Counter(get_args(Kind))
     statuses = [answer.status if isinstance(answer, Response) else 0 for answer in answers]
-    assert statuses == [500, 502, 429, 429, 429, 0, 0, 0, 0, 0, 200, 200]
-    assert answers[5:10] == [Cut(), Cut(), Cut(WHOLE), Garbage(), Hang()]
-    assert server.served == 4  # two whole ones, and the two whose answers got lost
+    assert statuses == [500, 502, 429, 429, 429, 0, 0, 0, 0, 200, 0, 200, 200]
+    assert answers[5:11] == [Cut(), Cut(), Cut(WHOLE), Garbage(), WHOLE, Hang()]
+    assert server.served == 5  # three whole ones, and the two whose answers got lost
+    assert trio.current_time() == 5
 
 
 async def test_a_limited_answer_says_when_to_come_again() -> None:

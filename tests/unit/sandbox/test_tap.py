@@ -1,5 +1,6 @@
 """The life of a Tap over a world, in virtual time; what a real one can show too is in ports."""
 
+import random
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from functools import partial
@@ -589,3 +590,37 @@ async def test_in_webhook_mode_there_is_no_channel(autojump_clock: object) -> No
         answer = await tap.http.get("/channel")
         assert answer.status_code == 400
         assert answer.json() == {"message": "websocket not available in webhook mode"}
+
+
+@pytest.mark.parametrize("seed", range(8))
+async def test_over_any_kills_and_cuts_everything_arrives(
+    autojump_clock: object, seed: int
+) -> None:
+    chance = random.Random(seed)
+    world = World(seed, 120, (STATUS,), (1, 9), odd_share=0.1)
+    settings = TapSettings(outbox_capacity=80, retry_timeout_s=5, fetch_s=0.3)
+    came: dict[tuple[str, object, object], object] = {}
+    async with bench(world, settings) as tap:
+        await tap.add(*range(120))
+        for life in range(12):
+            async with tap.channel() as channel:
+                with trio.move_on_after(chance.expovariate(0.5)):
+                    while True:
+                        event = await channel.event()
+                        note(came, event)
+                        if chance.random() < 0.9:
+                            await channel.send(ack(event.number))
+            if life % 2:
+                await tap.network.start_tap()
+            world.create(world.did(chance.randrange(120)), STATUS)
+        for event in await tap.drained(600):
+            note(came, event)
+        assert await tap.stat("outbox-buffer") == 0
+    truth = {(row.did, row.collection, row.rkey): row.cid for row in world.truth(STATUS)}
+    assert {key: cid for key, cid in came.items() if key in truth} == truth
+
+
+def note(came: dict[tuple[str, object, object], object], event: Event) -> None:
+    if event.kind == "record":
+        content = event.content
+        came[event.did, content["collection"], content["rkey"]] = content.get("cid")

@@ -22,7 +22,8 @@ from .websocket import Acked, Over, Reader, Reply, accept_headers
 DELETE_EVERY_S = 10.0
 IDLE_WORKER_S = 1.0
 WRITE_BYTES = 64 * 2**10
-SHARED_EVENTS = 16  # so many at once when several connections share the events
+WRITE_EVENTS = 10_000
+WRITE_EVENTS_SHARED = 16  # when there are several connections: each gets some
 RECEIVE_BYTES = 256 * 2**10
 
 
@@ -34,8 +35,10 @@ class Tap:
         self.core = Core(disk, world, self.settings)
         self.channels = 0  # WebSockets open now
         self.crash = ""  # why it died of itself
+        self.gone = trio.Event()  # it is dead, and nothing of it runs any more
         self._world = world
         self._alive = trio.CancelScope()
+        self._running = False
         self._connections: set[trio.CancelScope] = set()
         self._bell = trio.lowlevel.ParkingLot()
         self._heard = trio.lowlevel.ParkingLot()
@@ -47,6 +50,7 @@ class Tap:
     async def run(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
         """Works until killed."""
         self._world.listeners.append(self._hear)
+        self._running = True
         try:
             with self._alive:
                 async with trio.open_nursery() as nursery:
@@ -61,12 +65,19 @@ class Tap:
                     task_status.started()
         finally:
             self._world.listeners.remove(self._hear)
+            self._running = False
             self.kill()
 
     def kill(self) -> None:
+        """Takes effect at once for every client; wait for `gone` before the next life."""
         self._alive.cancel()
         for scope in self._connections:
             scope.cancel()
+        self._look_whether_gone()
+
+    def _look_whether_gone(self) -> None:
+        if self.dead and not self._running and not self._connections:
+            self.gone.set()
 
     # --- connections ---------------------------------------------------------------------------
 
@@ -100,6 +111,7 @@ class Tap:
                 yield
             finally:
                 self._connections.remove(scope)
+                self._look_whether_gone()
                 await trio.aclose_forcefully(stream)
 
     async def _channel(self, stream: trio.abc.Stream) -> None:
@@ -138,7 +150,7 @@ class Tap:
     async def _write(self, stream: trio.abc.Stream, sending: trio.Lock) -> None:
         outbox = self.core.outbox
         while True:
-            share = SHARED_EVENTS if self.channels > 1 else 10_000
+            share = WRITE_EVENTS if self.channels == 1 else WRITE_EVENTS_SHARED
             events = outbox.take(WRITE_BYTES, share, trio.current_time())
             if not events:
                 await self._bell.park()
