@@ -11,7 +11,7 @@ import os
 import socket
 import stat
 from collections.abc import Iterator, Mapping
-from contextlib import closing
+from contextlib import closing, suppress
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote, urlencode
@@ -114,7 +114,8 @@ class Control:
         connection = _UnixConnection(self._path, self._timeout_s)
         headers = {} if body is None else {"content-type": "application/json"}
         try:
-            connection.request(method, path, body, headers)
+            with suppress(BrokenPipeError):  # refused before it was all sent: the answer says why
+                connection.request(method, path, body, headers)
             answer = connection.getresponse()
         except (OSError, http.client.HTTPException) as error:
             connection.close()

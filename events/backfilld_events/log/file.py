@@ -18,16 +18,20 @@ _PRAGMAS = (
     "trusted_schema=OFF",
     "cell_size_check=ON",
     "temp_store=MEMORY",
-    "cache_size=-65536",
     "mmap_size=0",
 )
 _WRITER_PRAGMAS = (
     "page_size=16384",
+    # KiB; bounds our memory, the kernel caches the rest. After page_size: in a new file SQLite
+    # counts the cache in pages of the size before
+    "cache_size=-32768",
     "journal_mode=WAL",
     "synchronous=FULL",
     "journal_size_limit=67108864",
     "wal_autocheckpoint=4000",
 )
+
+_READER_PRAGMAS = ("cache_size=-4096", "wal_autocheckpoint=0")
 
 
 class BadFile(Exception):
@@ -56,7 +60,7 @@ def open_reader(path: Path) -> sqlite3.Connection:
     if not path.is_file():
         raise BadFile(f"{path}: no such file")
     try:
-        connection = _connect(f"file:{_quoted(path)}?mode=ro", (*_PRAGMAS, "wal_autocheckpoint=0"))
+        connection = _connect(f"file:{_quoted(path)}?mode=ro", (*_PRAGMAS, *_READER_PRAGMAS))
         connection.execute("SELECT count(*) FROM sqlite_schema").fetchone()
     except sqlite3.DatabaseError as error:
         raise BadFile(f"{path}: {error}") from error

@@ -200,6 +200,7 @@ def job(
             sentence=f"The sentence of {sync}.",
             active=here,
             failed=failed,
+            gone=0,
             open=found - here - failed,
             classes=counts,
         ),
