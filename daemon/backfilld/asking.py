@@ -5,7 +5,7 @@ Peers are not trusted: bodies are bounded, redirects not followed, the waits the
 
 import email.utils
 import os
-from collections.abc import AsyncGenerator, Mapping
+from collections.abc import AsyncGenerator, Iterator, Mapping
 from contextlib import aclosing, suppress
 from typing import cast
 
@@ -41,6 +41,15 @@ def cause_of(error: BaseException) -> str:
         if (cause := one.__cause__ or one.__context__) is not None:
             seen.append(cause)
     return str(error) or type(error).__name__
+
+
+def leaves(error: BaseException) -> Iterator[BaseException]:
+    """The exceptions inside groups of groups; `error` itself when it is no group."""
+    if isinstance(error, BaseExceptionGroup):
+        for part in error.exceptions:
+            yield from leaves(part)
+    else:
+        yield error
 
 
 async def ask(

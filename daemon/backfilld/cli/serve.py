@@ -11,6 +11,7 @@ import trio
 from backfilld_events.log.file import BadFile
 
 from .. import __version__, logs, systemd
+from ..asking import leaves
 from ..config import RELOADABLE, BadConfig, Config, changed, load
 from ..control.server import SocketTaken
 from ..delivery.ledger import ReceiptsMissing
@@ -30,10 +31,7 @@ def serve(settings: Config, path: Path | None) -> None:
         mendable = group.subgroup(_MENDABLE)
         if mendable is None:
             raise
-        one: BaseException = mendable
-        while isinstance(one, BaseExceptionGroup):
-            one = one.exceptions[0]
-        _give_up(one)
+        _give_up(next(leaves(mendable)))
     except _MENDABLE as error:
         _give_up(error)
 

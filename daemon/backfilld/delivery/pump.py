@@ -15,6 +15,7 @@ from backfilld_events.catalog.source import SourceEvent, TapConnected, TapDiscon
 from backfilld_events.ids import Nsid
 from backfilld_events.row import NewEvent
 
+from ..asking import leaves
 from ..clock import Clock
 from ..deliveries import Delivery
 from ..failures import Failure
@@ -74,7 +75,7 @@ class Pump:
                     await self._note(TapConnected(url=self._url))
                     await self._session(channel, stop)
             except* Failure as group_of_failures:
-                failure = _first(group_of_failures)
+                failure = next(one for one in leaves(group_of_failures) if isinstance(one, Failure))
                 failures += 1
                 self._log.warning("channel ended", kind=failure.kind, reason=failure.message)
                 if self._journal.state.source.connected or failures == 1:
@@ -152,11 +153,3 @@ class Pump:
 
     async def _note(self, event: SourceEvent) -> None:
         await self._journal.append([NewEvent("tap", event, "system")])
-
-
-def _first(failures: BaseExceptionGroup[Failure]) -> Failure:
-    one: BaseException = failures
-    while isinstance(one, BaseExceptionGroup):
-        one = one.exceptions[0]
-    assert isinstance(one, Failure)  # noqa: S101 - except* lets nothing else in
-    return one

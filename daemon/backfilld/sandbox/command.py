@@ -9,6 +9,7 @@ import signal
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import click
 import trio
@@ -102,7 +103,14 @@ def _nsids(ctx: click.Context, param: click.Parameter, values: Sequence[str]) ->
 @click.option("--seed", default=1, help="The same seed is the same world.")
 @click.option("--repos", default=200, type=click.IntRange(0), help="How many repositories.")
 @click.option("--records", default="1-5", callback=_range, help="In each, of each collection.")
-@click.option("--collection", "collections", multiple=True, callback=_nsids, help="Repeatable.")
+@click.option(
+    "--collection",
+    "collections",
+    default=[COLLECTION],
+    multiple=True,
+    callback=_nsids,
+    help="Repeatable.",
+)
 @click.option(
     "--odd-share", default=0.0, type=click.FloatRange(0, 1), help="Accounts with trouble."
 )
@@ -110,36 +118,17 @@ def _nsids(ctx: click.Context, param: click.Parameter, values: Sequence[str]) ->
 @click.option("--tap-port", default=0, type=click.IntRange(0, 65535), help="0: a free one.")
 @click.option("--outbox-only", is_flag=True, help="Tap stores DIDs and fetches nothing.")
 @click.option("--faults", default=0.0, type=click.FloatRange(0, 1), help="Requests that fail.")
-@click.option("--retry-timeout", default=60.0, help="Seconds until Tap sends an event again.")
+@click.option(
+    "--retry-timeout",
+    "retry_timeout_s",
+    default=60.0,
+    type=click.FloatRange(0, min_open=True),
+    help="Seconds until Tap sends an event again.",
+)
 @click.option("--filter", "filters", multiple=True, help="Tap's collection filter. Repeatable.")
-def sandbox(
-    seed: int,
-    repos: int,
-    records: tuple[int, int],
-    collections: tuple[Nsid, ...],
-    odd_share: float,
-    relay_port: int,
-    tap_port: int,
-    outbox_only: bool,
-    faults: float,
-    retry_timeout: float,
-    filters: tuple[str, ...],
-) -> None:
+def sandbox(**options: Any) -> None:
     """Serve a sandbox network on loopback: a relay with a listing, and a Tap."""
-    options = Options(
-        seed,
-        repos,
-        records,
-        collections or (Nsid(COLLECTION),),
-        odd_share,
-        relay_port,
-        tap_port,
-        outbox_only,
-        faults,
-        retry_timeout,
-        filters,
-    )
-    trio.run(run, options)
+    trio.run(run, Options(**options))
 
 
 if __name__ == "__main__":

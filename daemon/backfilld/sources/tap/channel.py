@@ -22,7 +22,7 @@ from websockets.frames import Frame, Opcode
 from websockets.protocol import State
 from websockets.uri import parse_uri
 
-from ...asking import cause_of
+from ...asking import cause_of, leaves
 from ...failures import Failure
 
 FRAME_BYTES_MAX = 16 * 2**20  # a record is at most 1 MB on the wire of a repo; JSON may swell it
@@ -225,24 +225,37 @@ async def open_trio_websocket(
 ) -> AsyncIterator[Channel]:
     """The same through trio-websocket. Raises Failure."""
     headers = [(b"Authorization", _basic(password).encode())] if password else []
-    async with _dialed(dial, url) as stream, trio.open_nursery() as nursery:
+    rejected: ConnectionRejected | None = None
+    async with _dialed(dial, url) as stream:
         try:
-            with trio.fail_after(CONNECT_S_MAX):
-                connection = await trio_websocket.wrap_client_stream(
-                    nursery,
-                    cast(trio.SocketStream, stream),
-                    urlsplit(url).netloc,
-                    "/channel",
-                    extra_headers=headers,
-                )
-        except trio.TooSlowError as error:
-            raise Failure("timeout", f"no handshake within {CONNECT_S_MAX:.0f} s") from error
-        except ConnectionRejected as error:
-            raise _rejected(error.status_code) from error
-        except (HandshakeError, ConnectionClosed) as error:
-            raise Failure("cut", f"no handshake: {error}") from error
-        yield TrioWebsocketChannel(connection)
-        nursery.cancel_scope.cancel()
+            async with trio.open_nursery() as nursery:
+                yield TrioWebsocketChannel(await _shaken(nursery, stream, url, headers))
+                nursery.cancel_scope.cancel()
+        except* ConnectionRejected as group:  # raised in the library's own reader task
+            rejected = next(one for one in leaves(group) if isinstance(one, ConnectionRejected))
+        if rejected is not None:
+            raise _rejected(rejected.status_code)
+
+
+async def _shaken(
+    nursery: trio.Nursery,
+    stream: trio.abc.Stream,
+    url: str,
+    headers: list[tuple[bytes, bytes]],
+) -> trio_websocket.WebSocketConnection:
+    try:
+        with trio.fail_after(CONNECT_S_MAX):
+            return await trio_websocket.wrap_client_stream(
+                nursery,
+                cast(trio.SocketStream, stream),
+                urlsplit(url).netloc,
+                "/channel",
+                extra_headers=headers,
+            )
+    except trio.TooSlowError as error:
+        raise Failure("timeout", f"no handshake within {CONNECT_S_MAX:.0f} s") from error
+    except (HandshakeError, ConnectionClosed) as error:
+        raise Failure("cut", f"no handshake: {error}") from error
 
 
 def _ws_url(url: str) -> str:
