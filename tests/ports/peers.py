@@ -188,7 +188,8 @@ class TapPeer:
     async def events(
         self, channel: Channel, info: Json, *, acked: bool = True, records: int | None = None
     ) -> list[Event]:
-        """The events of a repository, until all its records came; those of others are acked."""
+        """The events of a repository by number, once all its records came; those of others are
+        acked. Redelivery, which a reader's absence causes, can turn the order of arrival over."""
         found: dict[int, Event] = {}
         wanted = int(str(info["records"])) if records is None else records
         with trio.fail_after(PATIENCE_S):
@@ -199,7 +200,7 @@ class TapPeer:
                     found[event.number] = event
                 if acked or not mine:
                     await channel.send(ack(event.number))
-        return list(found.values())
+        return [found[number] for number in sorted(found)]
 
     async def quiet(self, channel: Channel, did: str, seconds: float) -> None:
         """Nothing of `did` comes for so long."""

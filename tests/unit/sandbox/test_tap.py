@@ -624,3 +624,14 @@ def note(came: dict[tuple[str, object, object], object], event: Event) -> None:
     if event.kind == "record":
         content = event.content
         came[event.did, content["collection"], content["rkey"]] = content.get("cid")
+
+
+async def test_what_is_read_at_once_arrives_in_the_order_of_its_paths(
+    autojump_clock: object,
+) -> None:
+    async with bench(plain(repos=1, records=250)) as tap, tap.channel() as channel:
+        await tap.add(0)
+        events = await read(channel)
+    assert [event.kind for event in events] == ["identity"] + ["record"] * 250
+    paths = [event.path for event in events[1:]]
+    assert paths == sorted(paths)
