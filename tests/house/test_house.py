@@ -6,8 +6,9 @@ import subprocess
 import tomllib
 from pathlib import Path
 
-import backfilld
 import pytest
+
+import backfilld
 
 ROOT = Path(__file__).parents[2]
 SOURCES = sorted([*(ROOT / "daemon").rglob("*.py"), *(ROOT / "events").rglob("*.py")])

@@ -4,13 +4,14 @@ from collections import Counter
 from contextlib import closing
 from pathlib import Path
 
+import httpx
 import pytest
 import trio
 import trio.testing
 from support.lives import Lab, lexicon
 
 from backfilld.backfill.commands import StartJob
-from backfilld.sandbox.network import RELAY_URL, SandboxNetwork
+from backfilld.sandbox.network import RELAY_URL, TAP_URL, SandboxNetwork
 from backfilld.sandbox.relay import Quirks
 from backfilld.sandbox.tap import TapSettings
 from backfilld.sandbox.world import World
@@ -193,4 +194,36 @@ async def test_tap_without_a_filter_brings_records_nobody_asked_for_and_they_are
         async with lab.living() as (_, desk):
             await lab.until_synced(await lab.start(desk, lexicon(STATUS)))
         lab.check_the_index_is_the_truth(STATUS)
+        lab.check_the_log()
+
+
+async def test_what_tap_had_before_a_collection_was_asked_for_is_never_called_synced(
+    tmp_path: Path, autojump_clock: Clock
+) -> None:
+    """Tap sends nothing again for a repository it has: silence is no proof of completeness."""
+    async with SandboxNetwork(world(40, both=True)) as network:
+        lab = Lab(tmp_path, network)
+        async with lab.living() as (_, desk):
+            await lab.until_synced(await lab.start(desk, lexicon(STATUS)))
+            later = await lab.start(desk, lexicon(OTHER))
+            again = await lab.start(desk, StartJob(STATUS))
+            await lab.until_synced(again)
+            await trio.sleep(600)
+            with closing(lab.views()) as views:
+                shape = await views.job(later)
+                first = await views.job(again)
+            assert shape is not None
+            assert first is not None
+            assert first.sync.state == "synced", "for the first collection all is known"
+            assert (shape.state, shape.sync.state) == ("completed", "syncing")
+            held = shape.sync.classes["held"]
+            assert held == shape.total_repos
+            assert "with Tap before this was asked for" in shape.sync.sentence
+            # the remedy that the sentence names
+            body = {"dids": lab.handed_over(later)}
+            async with httpx.AsyncClient(transport=network.transport) as client:
+                await client.post(f"{TAP_URL}/repos/remove", json=body)
+            await trio.sleep(60)
+            await lab.until_synced(await lab.start(desk, StartJob(OTHER)))
+        lab.check_the_index_is_the_truth(STATUS, OTHER)
         lab.check_the_log()

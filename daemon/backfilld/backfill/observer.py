@@ -13,7 +13,7 @@ import trio
 
 from backfilld_events.catalog.source import Observation, ReposObserved
 from backfilld_events.ids import Did, pack_one
-from backfilld_events.projections.coverage import Asked
+from backfilld_events.projections.repos import Asked
 from backfilld_events.row import NewEvent
 
 from ..failures import Failure, clean

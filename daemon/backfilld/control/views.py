@@ -13,32 +13,28 @@ import msgspec
 
 from backfilld_events.audit.show import as_data
 from backfilld_events.catalog.lexicon import LexiconUploaded
-from backfilld_events.folds import State
-from backfilld_events.folds.job import Job, Waiting
+from backfilld_events.folds.job import Job
 from backfilld_events.folds.lexicon import Lexicon
 from backfilld_events.ids import Did
 from backfilld_events.log import read
 from backfilld_events.log.file import open_reader
-from backfilld_events.projections import coverage, jobs
-from backfilld_events.projections.coverage import OPEN, Asked, Class
+from backfilld_events.projections import jobs, repos
+from backfilld_events.projections.classes import Class
+from backfilld_events.projections.repos import Asked
 from backfilld_events.row import utc_text
 
 from ..backfill.plan import Limits
-from ..backfill.standing import standing
 from ..worker import Worker
-from . import words
+from .present import job_shape, lexicon_shape
 from .shapes import (
     CollectionCount,
     FailureShape,
     JobDetail,
     JobShape,
     LexiconDetail,
-    LexiconShape,
     Records,
     RecordShape,
     Stats,
-    SyncShape,
-    WaitingShape,
 )
 
 FAILURES_MAX = 1000
@@ -74,10 +70,8 @@ class Views:
         return await self._worker(jobs.dids, self._events, job, first, upto)
 
     async def to_ask(self, after: int, limit: int, failed: bool) -> list[Asked]:
-        """Repositories to ask Tap about; see coverage.to_ask."""
-        return await self._worker(
-            lambda: coverage.to_ask(self._events, after, limit, failed=failed)
-        )
+        """Repositories to ask Tap about; see repos.to_ask."""
+        return await self._worker(lambda: repos.to_ask(self._events, after, limit, failed=failed))
 
     async def jobs(self, limit: int = -1) -> list[JobShape]:
         """All jobs, newest first."""
@@ -136,7 +130,7 @@ class Views:
         return rows[0].position - 1 if rows else 0
 
     def _job(self, job: Job, records: int) -> JobShape:
-        counts = coverage.counts(self._events, job.position)
+        counts = repos.counts(self._events, job.position)
         return job_shape(job, records, counts, self._limits())
 
     def _detail(self, job_id: str) -> JobDetail | None:
@@ -147,8 +141,8 @@ class Views:
         if len(found) != 1:
             return None
         job, records = found[0]
-        counts = coverage.counts(self._events, job.position)
-        unfit = coverage.failures(self._events, job.position, FAILURES_MAX)
+        counts = repos.counts(self._events, job.position)
+        unfit = repos.failures(self._events, job.position, FAILURES_MAX)
         return JobDetail(
             **_fields(job_shape(job, records, counts, self._limits())),
             failures=[
@@ -183,109 +177,6 @@ class Views:
         return page
 
 
-def job_shape(job: Job, records: int, classes: dict[Class, int], limits: Limits) -> JobShape:
-    """A job as the API shows it. Pure."""
-    total = sum(classes.values())
-    handed = total if job.handed_off == job.discovered else min(job.handed_off, total)
-    stands = standing(job, limits)
-    waiting = stands.waiting
-    sync_state, sync_sentence = words.sync(job, classes)
-    open_ = sum(n for kind, n in classes.items() if kind in OPEN)
-    failed, gone = classes.get(Class.FAILED, 0), classes.get(Class.GONE, 0)
-    return JobShape(
-        id=job.id,
-        collection=job.asked_for,
-        did=job.asked_did,
-        status=words.status(job, stands.state),
-        total_repos=total,
-        processed_repos=handed,
-        total_records=records,
-        error=words.error(job, total),
-        started_at=utc_text(job.started_at),
-        completed_at=None if job.ended_at is None else utc_text(job.ended_at),
-        created_at=utc_text(job.started_at),
-        stage=words.stage(job, stands.state),
-        resolved_repos=handed,
-        scope="accounts" if job.given else "network",
-        discovery_complete=job.listed,
-        recent_completions_limit=None,
-        state=stands.state,
-        sentence=words.sentence(job, stands, total),
-        reason=_reason(job, waiting),
-        waiting_until=None if waiting is None else utc_text(waiting.retry_at),
-        waiting=[_waiting(lane) for lane in (job.discovery, job.hand_off) if lane is not None],
-        since=utc_text(waiting.since if waiting is not None else job.last_at),
-        collections=list(job.collections),
-        mode="add",
-        actor=job.actor,
-        cause=job.cause,
-        position=job.position,
-        malformed=job.malformed,
-        sync=SyncShape(
-            state=sync_state,
-            sentence=sync_sentence,
-            active=total - open_ - failed - gone,
-            failed=failed,
-            gone=gone,
-            open=open_,
-            classes={kind.name.lower(): classes.get(kind, 0) for kind in Class},
-        ),
-    )
-
-
-def lexicon_shape(lexicon: Lexicon) -> LexiconShape:
-    """A lexicon as a list shows it. Pure."""
-    return LexiconShape(
-        id=lexicon.nsid,
-        revision=lexicon.revision,
-        lexicon_type=lexicon.kind,
-        backfill=lexicon.backfill,
-        action=None,
-        target_collection=lexicon.target_collection,
-        source="manual",
-        authority_did=None,
-        last_fetched_at=None,
-        created_at=utc_text(lexicon.created_at),
-        updated_at=utc_text(lexicon.updated_at),
-        token_cost=None,
-        has_script=False,
-        has_index_hook=False,
-    )
-
-
-def lexicons(state: State) -> list[LexiconShape]:
-    """The lexicons that are there, by id."""
-    return [
-        lexicon_shape(lexicon)
-        for _, lexicon in sorted(state.lexicons.items())
-        if not lexicon.deleted
-    ]
-
-
-def _fields(shape: msgspec.Struct) -> dict[str, Any]:
-    return {name: getattr(shape, name) for name in shape.__struct_fields__}
-
-
-def _reason(job: Job, waiting: Waiting | None) -> str | None:
-    if job.failure is not None:
-        return job.failure.code
-    if waiting is not None:
-        return f"{'tap' if waiting.lane == 'hand-off' else 'relay'}_{waiting.kind}"
-    return "listing_failed" if job.failed_listings else None
-
-
-def _waiting(waiting: Waiting) -> WaitingShape:
-    return WaitingShape(
-        lane=waiting.lane,
-        peer=waiting.peer,
-        kind=waiting.kind,
-        message=waiting.message,
-        attempt=waiting.attempt,
-        since=utc_text(waiting.since),
-        retry_at=utc_text(waiting.retry_at),
-    )
-
-
 def _records(
     collection: str, rows: list[tuple[int, str, str, str, str, int, bytes]]
 ) -> Iterator[RecordShape]:
@@ -301,3 +192,7 @@ def _records(
             record=msgspec.Raw(body),
             labels=[],
         )
+
+
+def _fields(shape: msgspec.Struct) -> dict[str, Any]:
+    return {name: getattr(shape, name) for name in shape.__struct_fields__}

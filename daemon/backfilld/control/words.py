@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import Literal
 
 from backfilld_events.folds.job import Job, Waiting
-from backfilld_events.projections.coverage import OPEN, Class
+from backfilld_events.projections.classes import OPEN, Class
 
 from ..backfill.standing import Standing, State
 
@@ -88,8 +88,14 @@ def sync(job: Job, classes: Mapping[Class, int]) -> tuple[SyncState, str]:
         return "waiting", "Nothing was handed over."
     if job.handed_off == 0 and job.outcome is None:
         return "waiting", "Nothing is handed over yet."
+    held = classes.get(Class.HELD, 0)
     lost = f"; {failed:,} failed, each with a reason" if failed else ""
     lost += f"; {counted(gone, 'account is', 'accounts are')} gone" if gone else ""
+    if held:
+        lost += (
+            f"; {counted(held, 'was', 'were')} with Tap before this was asked for, and Tap does not"
+            " send their records again: take them out (POST /repos/remove) and start the job again"
+        )
     if open_ or job.outcome is None:
         return "syncing", f"{here:,} of {total:,} are here, or empty{lost}."
     if not lost:

@@ -10,7 +10,7 @@ import msgspec
 
 from ..catalog import Event
 from ..catalog.index import RecordsCommitted
-from ..catalog.job import BatchHandedOff, DidsGiven, JobEvent, PageDiscovered
+from ..catalog.job import BatchHandedOff, DidsGiven, JobEvent, JobStarted, PageDiscovered
 from ..catalog.lexicon import LexiconEvent
 from ..catalog.source import ReposObserved
 from ..folds import INITIAL, State, evolve, job_after
@@ -22,7 +22,7 @@ from ..log.append import head
 from ..row import Row
 from . import coverage, jobs
 
-VERSION = 1  # raise it when a table, a fold or the meaning of a column changes: all is made anew
+VERSION = 2  # raise it when a table, a fold or the meaning of a column changes: all is made anew
 
 _ENCODE = msgspec.msgpack.Encoder().encode
 
@@ -132,9 +132,15 @@ def _apply_job(db: sqlite3.Connection, before: State, row: Row, event: JobEvent)
         return
     jobs.put(db, job)
     match event:
+        case JobStarted():
+            coverage.began(db, job.position, event.collections)
         case PageDiscovered() | DidsGiven():
             jobs.put_page(db, job, event, row.position)
-            coverage.discovered(db, job.position, unpack_keys(event.dids), row.position)
+            found_for = (
+                (event.collection,) if isinstance(event, PageDiscovered) else job.collections
+            )
+            keys = unpack_keys(event.dids)
+            coverage.discovered(db, job.position, keys, row.position, found_for)
         case BatchHandedOff():
             keys = jobs.keys(db, job, event.first, event.upto)
             coverage.handed_off(db, keys, row.position)

@@ -5,31 +5,15 @@ The one rule: counts are kept, never scanned; `tally` moves with every change of
 
 import sqlite3
 from collections.abc import Iterator, Sequence
-from enum import IntEnum
 
 from msgspec import Struct
 
 from ..catalog.index import RecordsCommitted
 from ..catalog.source import Observation
-from ..ids import Did, unpack_one
+from ..ids import Nsid
+from .classes import Class, for_job
 
 KEYS_MAX = 2000  # in one statement; SQLite takes 32,766
-
-
-class Class(IntEnum):
-    """Where a repository stands. `open`: DISCOVERED, HANDED_OFF, ARRIVING and PARKED."""
-
-    DISCOVERED = 0
-    HANDED_OFF = 1
-    ARRIVING = 2
-    SYNCED = 3
-    EMPTY = 4
-    PARKED = 5
-    FAILED = 6
-    GONE = 7
-
-
-OPEN = frozenset({Class.DISCOVERED, Class.HANDED_OFF, Class.ARRIVING, Class.PARKED})
 
 
 class _Repo(Struct):
@@ -47,8 +31,20 @@ class _Repo(Struct):
 _COLUMNS = "id, class, handed, account, tap_state, tap_error, tap_records, live, aside"
 
 
-def discovered(db: sqlite3.Connection, job: int, keys: Sequence[bytes], position: int) -> None:
-    """The repositories `keys` (ids.pack_one) belong to `job`; those never seen before are made."""
+def began(db: sqlite3.Connection, job: int, collections: Sequence[Nsid]) -> None:
+    """The job asks for these collections."""
+    db.executemany("INSERT INTO target VALUES (?, ?)", [(job, nsid) for nsid in collections])
+
+
+def discovered(
+    db: sqlite3.Connection,
+    job: int,
+    keys: Sequence[bytes],
+    position: int,
+    collections: Sequence[Nsid],
+) -> None:
+    """The repositories `keys` (ids.pack_one) belong to `job`, found for these collections; those
+    never seen before are made."""
     for some in _batches(keys):
         db.executemany(
             "INSERT INTO repo (did, class, since) VALUES (?, 0, ?) ON CONFLICT DO NOTHING",
@@ -61,7 +57,30 @@ def discovered(db: sqlite3.Connection, job: int, keys: Sequence[bytes], position
         found = db.execute(f"SELECT class, count(*) {news} GROUP BY class", (*some, job))
         for kind, n in found.fetchall():
             _count(db, job, kind, n)
-        db.execute(f"INSERT INTO member (repo, job) SELECT id, ? {news}", (job, *some, job))
+        db.execute(
+            f"INSERT INTO member (repo, job, held) SELECT id, ?, 0 {news}", (job, *some, job)
+        )
+        _hold(db, job, some, collections)
+
+
+def _hold(
+    db: sqlite3.Connection, job: int, keys: Sequence[bytes], collections: Sequence[Nsid]
+) -> None:
+    """Marks those that Tap had before the job began, and not for these collections."""
+    held = db.execute(
+        "SELECT repo.id, repo.class FROM repo JOIN member ON member.repo = repo.id"
+        f" WHERE did IN ({_places(keys)}) AND member.job = ? AND member.held = 0 AND handed < ?"
+        " AND (SELECT count(DISTINCT target.collection) FROM member AS earlier"
+        "   JOIN target ON target.job = earlier.job WHERE earlier.repo = repo.id"
+        "   AND earlier.job < ? AND earlier.held = 0"
+        f"  AND target.collection IN ({_places(collections)})) < ?",
+        (*keys, job, job, job, *collections, len(collections)),
+    )
+    for repo, kind in held.fetchall():
+        _count(db, job, kind, -1)
+        _count(db, job, for_job(kind, held=True), 1)
+        db.execute("UPDATE member SET held = 1 WHERE repo = ? AND job = ?", (repo, job))
+        db.execute("UPDATE repo SET held = 1 WHERE id = ?", (repo,))
 
 
 def handed_off(db: sqlite3.Connection, keys: Sequence[bytes], position: int) -> None:
@@ -70,17 +89,31 @@ def handed_off(db: sqlite3.Connection, keys: Sequence[bytes], position: int) -> 
         where = f"repo.did IN ({_places(some)})"
         moved = db.execute(
             "SELECT member.job, count(*) FROM repo JOIN member ON member.repo = repo.id"
-            f" WHERE {where} AND class = 0 GROUP BY member.job",
+            f" WHERE {where} AND class = 0 AND member.held = 0 GROUP BY member.job",
             some,
         )
         for job, n in moved.fetchall():
             _count(db, job, Class.DISCOVERED, -n)
             _count(db, job, Class.HANDED_OFF, n)
         db.execute(
-            "UPDATE repo SET handed = ?, since = iif(class = 0, ?, since),"
+            "UPDATE repo SET handed = coalesce(handed, ?), since = iif(class = 0, ?, since),"
             f" class = iif(class = 0, 1, class) WHERE {where}",
             (position, position, *some),
         )
+        _known_again(db, some, position)
+
+
+def _known_again(db: sqlite3.Connection, keys: Sequence[bytes], position: int) -> None:
+    """What Tap had forgotten and has now taken again begins anew: all of it will be sent."""
+    where = f"did IN ({_places(keys)}) AND tap_state = 'unknown'"
+    forgotten = db.execute(f"SELECT did FROM repo WHERE {where}", keys).fetchall()
+    db.execute(
+        "UPDATE repo SET tap_state = NULL, tap_error = NULL, tap_records = NULL, aside = 0"
+        f" WHERE {where}",
+        keys,
+    )
+    for (key,) in forgotten:
+        _reclass(db, _known(db, key, position), position)
 
 
 def observed(db: sqlite3.Connection, observations: Sequence[Observation], position: int) -> None:
@@ -95,6 +128,8 @@ def observed(db: sqlite3.Connection, observations: Sequence[Observation], positi
             (seen.state, seen.error, seen.rev, seen.records, position, repo.id),
         )
         repo.tap_state, repo.tap_error, repo.tap_records = seen.state, seen.error, seen.records
+        if seen.state == "unknown":  # what is handed over from now on is fetched and sent anew
+            db.execute("UPDATE repo SET handed = NULL, held = 0 WHERE id = ?", (repo.id,))
         _reclass(db, repo, position)
 
 
@@ -118,64 +153,6 @@ def committed(db: sqlite3.Connection, event: RecordsCommitted, position: int) ->
         _reclass(db, repo, position)
 
 
-def counts(db: sqlite3.Connection, job: int) -> dict[Class, int]:
-    """How many repositories of the job stand in each class."""
-    rows = db.execute("SELECT class, n FROM tally WHERE job = ?", (job,))
-    return {Class(kind): n for kind, n in rows if n}
-
-
-class Asked(Struct, frozen=True):
-    """A repository to ask Tap about, with its last answer: state, error, rev, records."""
-
-    id: int
-    did: Did
-    last: tuple[str | None, str | None, str | None, int | None]
-
-
-def to_ask(db: sqlite3.Connection, after: int, limit: int, *, failed: bool) -> list[Asked]:
-    """Repositories with `id > after` that Tap has and that are open, or failed if asked so."""
-    # word for word the conditions of the partial indexes in schema.sql
-    classes = "IN (6, 7) AND class = 6" if failed else "IN (1, 2, 5)"
-    rows = db.execute(
-        "SELECT id, did, tap_state, tap_error, rev, tap_records FROM repo"
-        f" WHERE class {classes} AND handed IS NOT NULL AND id > ? ORDER BY id LIMIT ?",
-        (after, limit),
-    )
-    return [Asked(number, unpack_one(did), (*last,)) for number, did, *last in rows]
-
-
-class Unfit(Struct, frozen=True):
-    """A repository whose records are not here, and why."""
-
-    did: Did
-    kind: Class
-    reason: str
-    since: int
-
-
-def failures(db: sqlite3.Connection, job: int, limit: int) -> list[Unfit]:
-    """Repositories of the job that failed or are gone, with the reason; oldest first."""
-    rows = db.execute(
-        "SELECT did, class, account, tap_state, tap_error, since FROM repo"
-        " WHERE class IN (6, 7) AND EXISTS"
-        " (SELECT 1 FROM member WHERE member.repo = repo.id AND member.job = ?)"
-        " ORDER BY id LIMIT ?",
-        (job, limit),
-    )
-    return [
-        Unfit(unpack_one(did), Class(kind), _reason(Class(kind), account, state, error), since)
-        for did, kind, account, state, error, since in rows
-    ]
-
-
-def _reason(kind: Class, account: str | None, state: str | None, error: str | None) -> str:
-    if kind is Class.GONE:
-        return f"the account is {account}"
-    if state == "unknown":
-        return "Tap does not know it: it was removed there, or Tap lost its database"
-    return error or "Tap gives no reason"
-
-
 def _batches(keys: Sequence[bytes]) -> Iterator[Sequence[bytes]]:
     """At most as many at once as fit into one statement, each once."""
     each = list(dict.fromkeys(keys))
@@ -183,8 +160,8 @@ def _batches(keys: Sequence[bytes]) -> Iterator[Sequence[bytes]]:
         yield each[at : at + KEYS_MAX]
 
 
-def _places(keys: Sequence[bytes]) -> str:
-    return ",".join("?" * len(keys))
+def _places(values: Sequence[object]) -> str:
+    return ",".join("?" * len(values))
 
 
 def _class(repo: _Repo) -> Class:
@@ -208,9 +185,10 @@ def _reclass(db: sqlite3.Connection, repo: _Repo, position: int) -> None:
     if after == repo.kind:
         return
     db.execute("UPDATE repo SET class = ?, since = ? WHERE id = ?", (int(after), position, repo.id))
-    for (job,) in db.execute("SELECT job FROM member WHERE repo = ?", (repo.id,)).fetchall():
-        _count(db, job, repo.kind, -1)
-        _count(db, job, after, 1)
+    jobs = db.execute("SELECT job, held FROM member WHERE repo = ?", (repo.id,))
+    for job, held in jobs.fetchall():
+        _count(db, job, for_job(repo.kind, held=held), -1)
+        _count(db, job, for_job(after, held=held), 1)
     repo.kind = after
 
 

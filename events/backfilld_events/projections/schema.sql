@@ -25,7 +25,8 @@ CREATE TABLE repo (
     did        BLOB    NOT NULL UNIQUE,      -- ids.pack_one
     class      INTEGER NOT NULL,             -- coverage.Class
     since      INTEGER NOT NULL,             -- the position that put it into its class
-    handed     INTEGER,                      -- the position of its last hand-off
+    handed     INTEGER,                      -- the position of its first hand-off since Tap knows it
+    held       INTEGER NOT NULL DEFAULT 0,   -- 1: a job counts it as coverage.Class.HELD
     account    TEXT,                         -- the last identity event's status
     handle     TEXT,
     tap_state  TEXT,                         -- the last answer of /info
@@ -36,10 +37,17 @@ CREATE TABLE repo (
     live       INTEGER NOT NULL DEFAULT 0,   -- rows in the index: inserted less deleted
     aside      INTEGER NOT NULL DEFAULT 0    -- came, and is no row: dead letters, not asked for
 ) STRICT;
-CREATE INDEX repo_unsettled ON repo (id) WHERE class IN (1, 2, 5);
+CREATE INDEX repo_unsettled ON repo (id) WHERE class IN (1, 2, 5) OR held = 1;
 CREATE INDEX repo_unfit ON repo (id) WHERE class IN (6, 7);
 
-CREATE TABLE member (repo INTEGER NOT NULL, job INTEGER NOT NULL, PRIMARY KEY (repo, job))
+CREATE TABLE member (
+    repo       INTEGER NOT NULL,
+    job        INTEGER NOT NULL,
+    held       INTEGER NOT NULL,             -- 1: coverage.Class.HELD, unless something worse is so
+    PRIMARY KEY (repo, job)
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE target (job INTEGER NOT NULL, collection TEXT NOT NULL, PRIMARY KEY (job, collection))
 STRICT, WITHOUT ROWID;
 
 CREATE TABLE tally (job INTEGER NOT NULL, class INTEGER NOT NULL, n INTEGER NOT NULL,

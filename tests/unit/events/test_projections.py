@@ -17,11 +17,11 @@ from backfilld_events.eventlog import EventLog
 from backfilld_events.ids import pack_one
 from backfilld_events.log.append import Append
 from backfilld_events.log.file import open_writer
-from backfilld_events.projections import Projections, coverage, jobs
-from backfilld_events.projections.coverage import Class
+from backfilld_events.projections import Projections, jobs, repos
+from backfilld_events.projections.classes import Class
 from backfilld_events.row import NewEvent
 
-TABLES = ("folded", "job", "lexicon", "page", "repo", "member", "tally", "delivered")
+TABLES = ("folded", "job", "lexicon", "page", "repo", "member", "target", "tally", "delivered")
 STATES = ("pending", "resyncing", "active", "error", "desynchronized", "unknown")
 
 
@@ -138,7 +138,7 @@ def test_rebuilt_projections_equal_live_ones(data: st.DataObject) -> None:
         assert tables(db) == live
         assert again.state == state
         for number, total in db.execute("SELECT job, count(*) FROM member GROUP BY job").fetchall():
-            assert sum(coverage.counts(db, number).values()) == total, "one class per repository"
+            assert sum(repos.counts(db, number).values()) == total, "one class per repository"
         db.close()
 
 
@@ -186,7 +186,7 @@ def test_a_repository_is_synced_when_as_many_records_came_as_tap_knows(tmp_path:
             ],
             1,
         )
-        return coverage.counts(db, 1)
+        return repos.counts(db, 1)
 
     def active(n: int, records: int) -> ReposObserved:
         return ReposObserved("t", [Observation(pack_one(did(n)), "active", "", None, records)])

@@ -10,7 +10,7 @@ from backfilld_events.row import Row
 
 from ...backfill.commands import DeleteLexicon, UploadLexicon
 from ...lexicons import LexiconFault, parse
-from .. import views as views_module
+from .. import present
 from ..door import Asked, Door, actor
 from ..problems import BadRequest, decoded, nsid_of
 from ..shapes import (
@@ -46,7 +46,7 @@ def routes(door: Door) -> list[ControllerRouterHandler]:
     @get("/admin/lexicons")
     async def lexicons() -> list[LexiconShape]:
         """All lexicons, by id."""
-        return views_module.lexicons(door.journal.state)
+        return present.lexicons(door.journal.state)
 
     @get("/admin/lexicons/{nsid:str}")
     async def lexicon(nsid: str) -> LexiconDetail:

@@ -1,0 +1,66 @@
+"""Questions about repositories, answered from what `coverage` keeps. Reads only."""
+
+import sqlite3
+
+from msgspec import Struct
+
+from ..ids import Did, unpack_one
+from .classes import Class
+
+
+def counts(db: sqlite3.Connection, job: int) -> dict[Class, int]:
+    """How many repositories of the job stand in each class."""
+    rows = db.execute("SELECT class, n FROM tally WHERE job = ?", (job,))
+    return {Class(kind): n for kind, n in rows if n}
+
+
+class Asked(Struct, frozen=True):
+    """A repository to ask Tap about, with its last answer: state, error, rev, records."""
+
+    id: int
+    did: Did
+    last: tuple[str | None, str | None, str | None, int | None]
+
+
+def to_ask(db: sqlite3.Connection, after: int, limit: int, *, failed: bool) -> list[Asked]:
+    """Repositories with `id > after` that Tap has and that are open, or failed if asked so."""
+    # word for word the conditions of the partial indexes in schema.sql
+    which = "class IN (6, 7) AND class = 6" if failed else "(class IN (1, 2, 5) OR held = 1)"
+    rows = db.execute(
+        "SELECT id, did, tap_state, tap_error, rev, tap_records FROM repo"
+        f" WHERE {which} AND handed IS NOT NULL AND id > ? ORDER BY id LIMIT ?",
+        (after, limit),
+    )
+    return [Asked(number, unpack_one(did), (*last,)) for number, did, *last in rows]
+
+
+class Unfit(Struct, frozen=True):
+    """A repository whose records are not here, and why."""
+
+    did: Did
+    kind: Class
+    reason: str
+    since: int
+
+
+def failures(db: sqlite3.Connection, job: int, limit: int) -> list[Unfit]:
+    """Repositories of the job that failed or are gone, with the reason; oldest first."""
+    rows = db.execute(
+        "SELECT did, class, account, tap_state, tap_error, since FROM repo"
+        " WHERE class IN (6, 7) AND EXISTS"
+        " (SELECT 1 FROM member WHERE member.repo = repo.id AND member.job = ?)"
+        " ORDER BY id LIMIT ?",
+        (job, limit),
+    )
+    return [
+        Unfit(unpack_one(did), Class(kind), _reason(Class(kind), account, state, error), since)
+        for did, kind, account, state, error, since in rows
+    ]
+
+
+def _reason(kind: Class, account: str | None, state: str | None, error: str | None) -> str:
+    if kind is Class.GONE:
+        return f"the account is {account}"
+    if state == "unknown":
+        return "Tap does not know it: it was removed there, or Tap lost its database"
+    return error or "Tap gives no reason"
