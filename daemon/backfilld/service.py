@@ -22,7 +22,7 @@ from backfilld_events.eventlog import EventLog
 from backfilld_events.ids import Nsid
 from backfilld_events.row import NewEvent
 
-from . import __version__, config
+from . import __version__, config, systemd
 from .backfill.desk import Desk
 from .backfill.observer import Observer
 from .backfill.plan import Limits
@@ -78,7 +78,7 @@ class Service:
         folder = Path(settings.data_dir)
         with (
             _only_one(folder),
-            closing(EventLog.open(folder / "events.db")) as log,
+            closing(EventLog.open(folder / "events.db", systemd.replaying)) as log,
             closing(
                 SqliteStore.open(folder / "records.db", settings.index.dead_letter_max)
             ) as store,

@@ -20,6 +20,11 @@ def reloading() -> None:
     notify("RELOADING=1", f"MONOTONIC_USEC={time.monotonic_ns() // 1000}")
 
 
+def replaying(position: int) -> None:
+    """Says that the start takes longer, and why: the log is folded anew, up to `position`."""
+    notify("EXTEND_TIMEOUT_USEC=60000000", f"STATUS=replaying the log, at #{position}")
+
+
 def watchdog_s() -> float | None:
     """How often systemd wants a sign of life: half the time it would wait. None: not at all."""
     microseconds = os.environ.get("WATCHDOG_USEC", "")

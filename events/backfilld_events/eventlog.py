@@ -11,21 +11,22 @@ from pathlib import Path
 from .folds import State
 from .log.append import Append, Outcome, append
 from .log.file import open_writer
-from .projections import Projections
+from .projections import Progress, Projections
 
 
 class EventLog:
     """An open log. `state` is the fold of every event that is durable."""
 
-    def __init__(self, db: sqlite3.Connection) -> None:
+    def __init__(self, db: sqlite3.Connection, progress: Progress = lambda _: None) -> None:
         """Takes over a writing connection (`log.file.open_writer`)."""
         self._db = db
-        self._projections = Projections(db)
+        self._projections = Projections(db, progress)
 
     @classmethod
-    def open(cls, path: Path) -> "EventLog":
-        """Opens or makes the log at `path`. Raises file.BadFile."""
-        return cls(open_writer(path, "backfilld_events.log"))
+    def open(cls, path: Path, progress: Progress = lambda _: None) -> "EventLog":
+        """Opens or makes the log at `path`; `progress` is told of positions while projections
+        are made anew. Raises file.BadFile."""
+        return cls(open_writer(path, "backfilld_events.log"), progress)
 
     @property
     def state(self) -> State:

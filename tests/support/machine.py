@@ -5,7 +5,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
 from typing import Any
@@ -51,19 +51,28 @@ def until(done: Callable[[], Any], within_s: float = 60.0) -> Any:
 class Machine:
     """A sandbox network and a daemon as child processes."""
 
-    def __init__(self, folder: Path, stack: ExitStack, faults: float = 0.03) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        stack: ExitStack,
+        faults: float = 0.03,
+        options: Sequence[str] = (),
+        config: Mapping[str, int] | None = None,
+    ) -> None:
+        sizes = {"page_size": 20, "batch_size": 15, **(config or {})}
         self.folder, self._stack = folder, stack
         self.control = Control(str(folder / "control.sock"), timeout_s=5)
         command = [str(BIN / "python"), "-m", "backfilld.sandbox.command", "--seed", str(SEED)]
         command += ["--repos", str(REPOS), "--records", f"{RECORDS[0]}-{RECORDS[1]}"]
-        command += ["--retry-timeout", "1", "--faults", str(faults)]
+        command += ["--retry-timeout", "1", "--faults", str(faults), *options]
         network = stack.enter_context(child(command, stdout=subprocess.PIPE))
         assert network.stdout is not None
         addresses = json.loads(network.stdout.readline())
         (folder / "config.toml").write_text(
             f'data_dir = "{folder}/data"\n[relay]\nurls = ["{addresses["relay"]}"]\n'
-            f'page_size = 20\nmax_attempts = 30\nbackoff_max = "1s"\n'
-            f'[tap]\nurl = "{addresses["tap"]}"\nbatch_size = 15\ninfo_rate = 1000\n'
+            f'page_size = {sizes["page_size"]}\nmax_attempts = 30\nbackoff_max = "1s"\n'
+            f'[tap]\nurl = "{addresses["tap"]}"\nbatch_size = {sizes["batch_size"]}\n'
+            "info_rate = 1000\n"
             f'[control]\nsocket = "{folder}/control.sock"\n[logging]\nlevel = "warning"\n'
         )
         self.start()

@@ -4,6 +4,7 @@ The one rule: whatever stands here can be made anew from the log alone, and is t
 """
 
 import sqlite3
+from collections.abc import Callable
 from importlib import resources
 
 import msgspec
@@ -22,6 +23,9 @@ from ..log.append import head
 from ..row import Row
 from . import coverage, jobs
 
+Progress = Callable[[int], None]
+PROGRESS_EVENTS = 500
+
 VERSION = 2  # raise it when a table, a fold or the meaning of a column changes: all is made anew
 
 _ENCODE = msgspec.msgpack.Encoder().encode
@@ -34,9 +38,10 @@ class Projections:
     the owner calls `reload`.
     """
 
-    def __init__(self, db: sqlite3.Connection) -> None:
-        """Takes up the tables where they stand; makes them anew if they are not today's."""
-        self._db = db
+    def __init__(self, db: sqlite3.Connection, progress: Progress = lambda _: None) -> None:
+        """Takes up the tables where they stand; makes them anew if they are not today's, and
+        then tells `progress` of every PROGRESS_EVENTS-th position."""
+        self._db, self._progress = db, progress
         self.state = INITIAL
         self.rebuilt = False
         if not self.reload():
@@ -72,6 +77,8 @@ class Projections:
             make(self._db)
             for row in read.rows(self._db):
                 self.fold(row, row.event)
+                if row.position % PROGRESS_EVENTS == 0:
+                    self._progress(row.position)
             self.close_append()
         except BaseException:
             self._db.rollback()
