@@ -3,6 +3,7 @@
 from typing import assert_never
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from ..catalog.lexicon import LexiconDeleted, LexiconEvent, LexiconKind, LexiconUploaded
 from ..ids import Nsid
@@ -51,17 +52,6 @@ def evolve(lexicon: Lexicon | None, event: LexiconEvent, position: int, at: floa
         case LexiconDeleted():
             if lexicon is None:
                 raise ValueError(f"lexicon {event.nsid} was deleted before it was uploaded")
-            return Lexicon(
-                nsid=lexicon.nsid,
-                version=version,
-                revision=lexicon.revision,
-                kind=lexicon.kind,
-                backfill=lexicon.backfill,
-                target_collection=lexicon.target_collection,
-                created_at=lexicon.created_at,
-                updated_at=at,
-                position=lexicon.position,
-                deleted=True,
-            )
+            return replace(lexicon, version=version, updated_at=at, deleted=True)
         case _:
             assert_never(event)

@@ -65,7 +65,9 @@ def run(args: list[str]) -> int:
     except (Exception, KeyboardInterrupt) as error:  # noqa: BLE001 - the last resort
         fault = faults.explain(error)
         # what was wrong may be the command line itself, so the options are looked for in it
-        faults.tell(fault, ctl, as_data=bool({"--json", "--jsonl"} & {*args}))
+        label = ctl.paint("error:", "red", sys.stderr)
+        as_data = bool({"--json", "--jsonl"} & {*args})
+        faults.tell(fault, label, as_data=as_data, verbose=ctl.verbose)
         return fault.exit_code
 
 

@@ -1,9 +1,8 @@
 """The one place where an error becomes words and an exit code."""
 
 import json
-import sys
 import traceback
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 
@@ -12,7 +11,7 @@ from .. import say
 from .text import clean
 
 if TYPE_CHECKING:
-    from .frame import Ctl
+    pass
 
 _EXITS = {
     400: say.USAGE,
@@ -71,8 +70,8 @@ def explain(error: BaseException) -> Fault:
     return fault
 
 
-def tell(fault: Fault, ctl: "Ctl", *, as_data: bool) -> None:
-    """Says it on stderr."""
+def tell(fault: Fault, label: str, *, as_data: bool, verbose: bool) -> None:
+    """Says it on stderr, after `label`; `verbose` adds where an unexpected one came from."""
     error, hint = clean(str(fault)), clean(fault.hint)
     if as_data:
         body: dict[str, Any] = {"error": error, "code": fault.code, "hint": hint or None}
@@ -80,10 +79,10 @@ def tell(fault: Fault, ctl: "Ctl", *, as_data: bool) -> None:
     elif fault.exit_code == say.INTERRUPTED:
         say.err("\n".join(["", error, *([hint] if hint else [])]))  # the blank line ends ^C
     else:
-        say.err(f"{ctl.paint('error:', 'red', sys.stderr)} {error}")
+        say.err(f"{label} {error}")
         if hint:
             say.err(f"  fix: {hint}")
-    if ctl.verbose and fault.code == "unexpected" and fault.__cause__ is not None:
+    if verbose and fault.code == "unexpected" and fault.__cause__ is not None:
         say.err("".join(traceback.format_exception(fault.__cause__)))
 
 
