@@ -10,9 +10,6 @@ from ...control.client import NotPermitted, Refusal, TimedOut, Unreachable
 from .. import say
 from .text import clean
 
-if TYPE_CHECKING:
-    pass
-
 _EXITS = {
     400: say.USAGE,
     401: say.NOT_PERMITTED,
