@@ -1,18 +1,23 @@
 """Asks a peer over HTTP: foreign errors become words of ours, in one place.
 
-Peers are not trusted: bodies are bounded, redirects not followed, the waits they ask for capped.
+Peers are not trusted: bodies are bounded and not compressed, redirects not followed, cookies not
+kept, the whole request limited in time, and the waits they ask for capped.
 """
 
 import email.utils
 import os
 from collections.abc import AsyncGenerator, Iterator, Mapping
 from contextlib import aclosing, suppress
-from typing import cast
+from http.cookiejar import CookieJar, DefaultCookiePolicy
+from typing import Any, TypeVar, cast
 
 import httpx
 import msgspec
+import trio
 
 from .failures import Failure, clean
+
+T = TypeVar("T")
 
 RETRY_AFTER_S_MAX = 3600.0  # a peer may not send us to sleep for longer
 
@@ -58,30 +63,70 @@ async def ask(
     url: str,
     *,
     body_max: int,
+    within_s: float,
     params: Mapping[str, str] | None = None,
     content: bytes | None = None,
 ) -> Answer:
-    """Sends one request and reads the answer, at most `body_max` bytes. Raises Failure for
-    everything that keeps an answer from coming; any status is an answer."""
-    headers = {} if content is None else {"content-type": "application/json"}
+    """Sends one request and reads the answer, at most `body_max` bytes, within `within_s` in all.
+    Raises Failure for everything that keeps an answer from coming; any status is an answer."""
+    headers = {"accept-encoding": "identity"}
+    if content is not None:
+        headers["content-type"] = "application/json"
     try:
-        async with client.stream(
-            method, url, params=params, content=content, headers=headers
-        ) as response:
-            body = bytearray()
-            body_chunks = cast(AsyncGenerator[bytes, None], response.aiter_bytes())
-            async with aclosing(body_chunks) as chunks:
-                async for chunk in chunks:
-                    body += chunk
-                    if len(body) > body_max:
-                        raise Failure("too_large", f"the answer is over {body_max:,} bytes")
-            return Answer(response.status_code, response.headers, bytes(body))
+        with trio.fail_after(within_s):
+            return await _answer(client, method, url, body_max, params, content, headers)
+    except trio.TooSlowError as error:
+        raise Failure("timeout", f"no whole answer within {within_s:g} s") from error
     except httpx.TimeoutException as error:
         raise Failure("timeout", f"no answer in time ({type(error).__name__})") from error
     except httpx.ConnectError as error:
         raise Failure("unreachable", f"cannot connect: {cause_of(error)}") from error
-    except (httpx.TransportError, httpx.DecodingError) as error:
+    except httpx.TransportError as error:
         raise Failure("cut", f"the connection ended early: {cause_of(error)}") from error
+    except (httpx.InvalidURL, httpx.DecodingError, ValueError) as error:
+        # a Location or a cookie that httpx cannot read
+        raise Failure("bad_answer", f"the answer's head cannot be read: {error}") from error
+
+
+async def _answer(
+    client: httpx.AsyncClient,
+    method: str,
+    url: str,
+    body_max: int,
+    params: Mapping[str, str] | None,
+    content: bytes | None,
+    headers: Mapping[str, str],
+) -> Answer:
+    async with client.stream(
+        method, url, params=params, content=content, headers=headers
+    ) as response:
+        encoding = response.headers.get("content-encoding", "identity").strip().lower()
+        if encoding not in ("", "identity"):  # a few bytes of it may be gigabytes
+            raise Failure("bad_answer", f"a compressed answer ({encoding}), not asked for")
+        body = bytearray()
+        body_chunks = cast(AsyncGenerator[bytes, None], response.aiter_bytes())
+        async with aclosing(body_chunks) as chunks:
+            async for chunk in chunks:
+                body += chunk
+                if len(body) > body_max:
+                    raise Failure("too_large", f"the answer is over {body_max:,} bytes")
+        return Answer(response.status_code, response.headers, bytes(body))
+
+
+def client(timeout_s: float, **options: Any) -> httpx.AsyncClient:
+    """A client for peers as they are: no cookies, no proxies of the environment, no redirects."""
+    jar = CookieJar(policy=DefaultCookiePolicy(allowed_domains=[]))
+    return httpx.AsyncClient(
+        timeout=timeout_s, cookies=jar, trust_env=False, follow_redirects=False, **options
+    )
+
+
+def decoded(answer: Answer, kind: type[T]) -> T:
+    """The answer's JSON as `kind`. Raises Failure."""
+    try:
+        return msgspec.json.decode(answer.body, type=kind)
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
+        raise Failure("bad_answer", f"the answer cannot be read: {error}") from error
 
 
 def failure_of(answer: Answer, now: float) -> Failure:
@@ -102,8 +147,8 @@ def failure_of(answer: Answer, now: float) -> Failure:
 def said(answer: Answer) -> str:
     """The status and what the error body says, in one line."""
     try:
-        body = msgspec.json.decode(answer.body, type=_ErrorBody)
-    except (msgspec.MsgspecError, UnicodeDecodeError):  # a proxy's page, or nothing at all
+        body = decoded(answer, _ErrorBody)
+    except Failure:  # a proxy's page, or nothing at all
         body = _ErrorBody()
     words = ": ".join(part for part in (body.error, body.message) if part)
     return clean(f"answered {answer.status}" + (f" {words}" if words else ""))
@@ -112,14 +157,18 @@ def said(answer: Answer) -> str:
 def _retry_after(headers: Mapping[str, str], now: float) -> float | None:
     """Seconds to wait by Retry-After (seconds or a date) or RateLimit-Reset (unix seconds)."""
     waits: list[float] = []
-    if after := headers.get("retry-after"):
-        if after.strip().isdecimal():
-            waits.append(float(after[:12]))
-        else:
-            with suppress(ValueError, OverflowError):  # no date: as if it were not there
-                waits.append(email.utils.parsedate_to_datetime(after).timestamp() - now)
+    after = headers.get("retry-after", "").strip()
+    if _number(after):
+        waits.append(float(after[:12]))
+    elif after:
+        with suppress(ValueError, OverflowError):  # no date: as if it were not there
+            waits.append(email.utils.parsedate_to_datetime(after).timestamp() - now)
     reset = headers.get("ratelimit-reset", "").strip()
-    if not waits and reset.isdecimal():
+    if not waits and _number(reset):
         moment = float(reset[:15])
         waits.append(moment - now if moment > 1e9 else moment)  # some send a duration
     return min(max(waits[0], 0.0), RETRY_AFTER_S_MAX) if waits else None
+
+
+def _number(text: str) -> bool:
+    return text.isascii() and text.isdecimal()

@@ -22,7 +22,7 @@ from backfilld_events.eventlog import EventLog
 from backfilld_events.ids import Nsid
 from backfilld_events.row import NewEvent
 
-from . import __version__, config, systemd
+from . import __version__, asking, config, systemd
 from .backfill.desk import Desk
 from .backfill.observer import Observer
 from .backfill.plan import Limits
@@ -40,10 +40,9 @@ from .discovery.relay import Relay
 from .journal import Journal
 from .records.sqlite import SqliteStore
 from .sources.tap.channel import Channel, Dial, dial_tcp, open_fast, open_trio_websocket
-from .sources.tap.http import TapHttp
+from .sources.tap.http import WITHIN_S, TapHttp
 from .worker import ThreadWorker, Worker
 
-TAP_TIMEOUT_S = 60.0  # counts on a big Tap, and a batch while it is busy, take seconds
 CONNECTIONS_MAX = 10
 
 
@@ -91,7 +90,7 @@ class Service:
             async with (
                 self._client(float(settings.relay.timeout)) as relays,
                 self._client(
-                    TAP_TIMEOUT_S,
+                    WITHIN_S,
                     httpx.BasicAuth("admin", self._password) if self._password else None,
                 ) as taps,
             ):
@@ -99,7 +98,7 @@ class Service:
                 journal = Journal(log, world.worker(), world.clock)
                 index_worker = world.worker()
                 ledger = Ledger(store, index_worker, journal)
-                lister = Relay(relays, world.clock)
+                lister = Relay(relays, world.clock, float(settings.relay.timeout))
                 steps = Steps(lister, tap, views.dids, world.clock, world.jitter)
                 runner = Runner(journal, steps, world.clock, self._limits)
                 observer = Observer(tap, views.to_ask, journal, lambda: self.config.tap.info_rate)
@@ -176,20 +175,18 @@ class Service:
         return opener(tap.url, self._password, self._world.dial)
 
     def _client(self, timeout_s: float, auth: httpx.BasicAuth | None = None) -> httpx.AsyncClient:
-        return httpx.AsyncClient(
-            timeout=timeout_s,
+        return asking.client(
+            timeout_s,
             auth=auth,
             limits=httpx.Limits(max_connections=CONNECTIONS_MAX),
             transport=self._world.transport,
-            trust_env=False,
-            follow_redirects=False,
             headers={"user-agent": f"backfilld/{__version__}"},
         )
 
     def _limits(self) -> Limits:
         one = self.config
         return Limits(
-            relays=tuple(url.rstrip("/") for url in one.relay.urls),
+            relays=tuple(dict.fromkeys(url.rstrip("/") for url in one.relay.urls)),
             page_size=one.relay.page_size,
             attempts_max=one.relay.max_attempts,
             relay_backoff_s_max=float(one.relay.backoff_max),

@@ -21,6 +21,7 @@ class EventLog:
         """Takes over a writing connection (`log.file.open_writer`)."""
         self._db = db
         self._projections = Projections(db, progress)
+        self._published = self._projections.state
 
     @classmethod
     def open(cls, path: Path, progress: Progress = lambda _: None) -> "EventLog":
@@ -30,8 +31,9 @@ class EventLog:
 
     @property
     def state(self) -> State:
-        """The state after the last durable event."""
-        return self._projections.state
+        """The state after the last durable event; any thread may ask. What is being written now
+        is not in it: whoever acted on that would act on what a crash takes back."""
+        return self._published
 
     @property
     def rebuilt(self) -> bool:
@@ -53,6 +55,7 @@ class EventLog:
                 self._db.rollback()
             self._projections.reload()
             raise
+        self._published = self._projections.state
         return outcomes
 
     def close(self) -> None:

@@ -89,11 +89,34 @@ async def receive(channel: Channel, count: int) -> list[bytes]:
 
 async def test_frames_come_whole_and_in_order(opener: Opener) -> None:
     async with connected(opener) as (channel, server):
-        sizes = (0, 1, 125, 126, 65535, 65536, 900_304)
+        sizes = (0, 1, 125, 126, 65535, 65536, 900_304, 6_000_000)
         texts = [b"x" * size for size in sizes]
         async with trio.open_nursery() as nursery:
             nursery.start_soon(server.send, *texts)
             assert await receive(channel, len(texts)) == texts
+
+
+async def test_a_frame_that_comes_with_the_handshake_is_not_kept_waiting(opener: Opener) -> None:
+    ours, theirs = trio.testing.memory_stream_pair()
+
+    @asynccontextmanager
+    async def dial(host: str, port: int) -> AsyncIterator[trio.abc.Stream]:
+        yield ours
+
+    async def greet() -> None:
+        server = Server(theirs)
+        while server.asked is None:
+            server.protocol.receive_data(await theirs.receive_some(65536))
+            server.asked = next(iter(server.protocol.events_received()), None)  # type: ignore[assignment]
+        server.protocol.send_response(server.protocol.accept(server.asked))
+        server.protocol.send_text(b"first")
+        await server.flush()  # one segment
+
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(greet)
+        async with opener("http://tap.test", "", dial) as channel:
+            assert await receive(channel, 1) == [b"first"]
+        nursery.cancel_scope.cancel()
 
 
 async def test_a_message_in_fragments_is_put_together(opener: Opener) -> None:

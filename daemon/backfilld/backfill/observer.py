@@ -12,7 +12,7 @@ import structlog
 import trio
 
 from backfilld_events.catalog.source import Observation, ReposObserved
-from backfilld_events.ids import Did, pack_one
+from backfilld_events.ids import Did, Rev, pack_one
 from backfilld_events.projections.repos import Asked
 from backfilld_events.row import NewEvent
 
@@ -28,12 +28,14 @@ FAILURES_IN_A_ROW_MAX = 3  # of one asker; then Tap is taken to be gone
 
 
 class Tap(Protocol):
-    """Knows how one repository stands. Raises Failure."""
+    """Knows how one repository stands, and how much it has still to send. Raises Failure."""
 
     @property
     def url(self) -> str: ...
 
     async def info(self, did: Did) -> RepoInfo: ...
+
+    async def outbox_buffer(self) -> int: ...
 
 
 FindOpen = Callable[[int, int, bool], Awaitable[list[Asked]]]
@@ -58,7 +60,8 @@ class Observer:
     async def _rounds(self, failed: bool, share: float) -> None:
         after, started = 0, trio.current_time()
         while True:
-            limit = int(self._rate() * share * TICK_S)
+            rate = self._rate()
+            limit = max(1, int(rate * share * TICK_S)) if rate else 0
             asked = await self._find_open(after, limit, failed) if limit else []
             if asked and not await self._ask(asked):
                 self._log.debug("tap does not answer")
@@ -74,6 +77,7 @@ class Observer:
         """Asks about all; what changed is in the log when it returns. False: Tap is not there,
         and those left over are asked about in the next round."""
         changed: list[Observation] = []
+        unchanged: list[Observation] = []  # active, and perhaps all here by now
         places = iter(asked)
         gave_up = 0
 
@@ -92,14 +96,28 @@ class Observer:
                 failures = 0
                 if (seen.state, seen.error, seen.rev, seen.records) != place.last:
                     changed.append(seen)
+                elif seen.state == "active" and place.arriving:
+                    unchanged.append(seen)
 
         async with trio.open_nursery() as nursery:
             for _ in range(AT_ONCE):
                 nursery.start_soon(one_after_the_other)
+        drained = await self._drained([*changed, *unchanged])
+        if drained:
+            changed += unchanged
         if changed:
-            event = ReposObserved(tap=self._tap.url, observations=changed)
+            event = ReposObserved(tap=self._tap.url, drained=drained, observations=changed)
             await self._journal.append([NewEvent("tap", event, "system")])
         return gave_up < AT_ONCE
+
+    async def _drained(self, seen: list[Observation]) -> bool:
+        """Whether Tap's outbox is empty, now that it has called some of them active."""
+        if not any(one.state == "active" for one in seen):
+            return False
+        try:
+            return await self._tap.outbox_buffer() == 0
+        except Failure:
+            return False
 
 
 def _observation(place: Asked, info: RepoInfo) -> Observation:
@@ -107,6 +125,6 @@ def _observation(place: Asked, info: RepoInfo) -> Observation:
         repo=pack_one(place.did),
         state=info.state,
         error=clean(info.error),
-        rev=info.rev or None,
+        rev=Rev(info.rev) if info.rev else None,
         records=info.records,
     )

@@ -38,7 +38,8 @@ def page_came(job: Job, step: FetchPage, page: Page, limits: Limits) -> list[Job
         dids=ids.pack(page.dids),
         malformed=page.malformed,
     )
-    if page.cursor is not None and page.cursor in (step.cursor, job.listing.landmark):
+    landmark = job.listing.landmark if job.listing.relay == step.relay else None
+    if page.cursor is not None and page.cursor in (step.cursor, landmark):
         circle = Failure("cursor_repeated", "the relay's cursor goes in a circle")
         return [came, _give_up(step, circle, attempts=1, limits=limits)]
     if empty and page.cursor is not None and job.listing.empty_pages + 1 >= EMPTY_PAGES_MAX:

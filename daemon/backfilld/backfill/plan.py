@@ -5,11 +5,14 @@ hand-off sends full batches in order. Each lane has its own back-off. A step is 
 out is `steps`.
 """
 
+from typing import TypeGuard
+
 from msgspec import Struct
 
-from backfilld_events.folds.job import Job
+from backfilld_events.folds.job import Job, Waiting
 from backfilld_events.ids import Nsid
 
+WAIT_S_MAX = 3700.0  # the longest any back-off can be; a wait beyond it: the clock was set back
 STALE_CURSOR_S = 600.0  # after so long without a page the directory may have been rebuilt
 
 
@@ -73,7 +76,7 @@ def discover(job: Job, now: float, limits: Limits) -> Step | None:
     collection = job.collection
     if collection is None or not may_discover(job, limits):
         return None
-    if job.discovery is not None and job.discovery.retry_at > now:
+    if _waits(job.discovery, now):
         return WaitUntil(job.discovery.retry_at)
     listing = job.listing
     if listing.relay not in limits.relays:  # a cursor belongs to one relay; begin at the first
@@ -94,6 +97,10 @@ def hand_off(job: Job, now: float, limits: Limits) -> Step | None:
         return Finish()
     if not may_hand_off(job, limits):
         return None
-    if job.hand_off is not None and job.hand_off.retry_at > now:
+    if _waits(job.hand_off, now):
         return WaitUntil(job.hand_off.retry_at)
     return HandOff(job.handed_off, min(job.handed_off + limits.batch_size, job.discovered))
+
+
+def _waits(waiting: Waiting | None, now: float) -> TypeGuard[Waiting]:
+    return waiting is not None and now < waiting.retry_at <= now + WAIT_S_MAX

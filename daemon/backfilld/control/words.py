@@ -94,7 +94,8 @@ def sync(job: Job, classes: Mapping[Class, int]) -> tuple[SyncState, str]:
     if held:
         lost += (
             f"; {counted(held, 'was', 'were')} with Tap before this was asked for, and Tap does not"
-            " send their records again: take them out (POST /repos/remove) and start the job again"
+            " send their records again: take them out of it (POST /repos/remove), and when they"
+            " show as failed start the job again"
         )
     if open_ or job.outcome is None:
         return "syncing", f"{here:,} of {total:,} are here, or empty{lost}."

@@ -26,6 +26,18 @@ def group(deliveries: Iterable[Delivery], wanted: Container[Nsid]) -> Group:
     return sorted_out
 
 
+def bytes_of(deliveries: Iterable[Delivery]) -> int:
+    """How much memory their bodies hold."""
+    return sum(
+        len(one.body or b"")
+        if isinstance(one, RecordDelivery)
+        else len(one.raw)
+        if isinstance(one, DeadDelivery)
+        else 0
+        for one in deliveries
+    )
+
+
 def holds_up(deliveries: Iterable[Delivery]) -> bool:
     """Whether one is live: its repository gets nothing more until it is acked, so do not wait
     for company."""

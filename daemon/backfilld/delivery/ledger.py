@@ -11,11 +11,12 @@ from backfilld_events.catalog.index import Account, RecordsCommitted, Tally
 from backfilld_events.ids import Did, Nsid
 from backfilld_events.row import NewEvent
 
-from ..journal import Journal
+from ..journal import Journal, Stale
 from ..records.store import Counts, Receipt, RecordStore
 from ..worker import Worker
 
 RECEIPTS_MAX = 500  # of an event
+TALLIES_MAX = 5_000  # of an event, unless one receipt alone has more: each costs the writer time
 KEPT_RECEIPTS = 10_000  # stay in the index after they stand in the log, for repair by hand
 
 
@@ -68,11 +69,25 @@ class Ledger:
             receipts = await self._worker(self._store.receipts, source.receipts, RECEIPTS_MAX)
             if not receipts:
                 return
-            await self._journal.append(
-                [NewEvent("index", summed(receipts), "system")],
-                expected={"index": source.index_version},
-            )
+            receipts = _some(receipts)
+            try:
+                await self._journal.append(
+                    [NewEvent("index", summed(receipts), "system")],
+                    expected={"index": source.index_version},
+                )
+            except Stale:
+                continue  # an append we were cancelled in has happened all the same
             await self._worker(self._store.forget_receipts, receipts[-1].no - KEPT_RECEIPTS)
+
+
+def _some(receipts: list[Receipt]) -> list[Receipt]:
+    """The first of them, as many as make one event."""
+    tallies = 0
+    for n, receipt in enumerate(receipts):
+        tallies += len(receipt.counts)
+        if tallies > TALLIES_MAX:
+            return receipts[: max(n, 1)]
+    return receipts
 
 
 def summed(receipts: list[Receipt]) -> RecordsCommitted:

@@ -24,12 +24,14 @@ from ..records.store import RecordStore
 from ..sources.tap import frames
 from ..sources.tap.channel import Channel
 from ..worker import Worker
-from .group import group, holds_up
+from .group import bytes_of, group, holds_up
 
 RECONNECT_S_FIRST, RECONNECT_S_MAX = 0.5, 30.0
 QUIET_S = 30.0  # Tap sends no pings: after so long without a frame we ask whether it is there
 PONG_S = 20.0
 READ_AHEAD_CHUNKS = 4  # decoded and waiting for the committer; a chunk is one read of the socket
+GROUP_BYTES_MAX = 32 * 2**20  # of bodies; a group grows no further, however long it may wait
+SETTLED_S = 60.0  # a session that lasted so long was a good one: the next failure is a first one
 DRAIN_S_MAX = 15.0  # at a stop: to commit and ack what has been received
 
 Open = Callable[[], AbstractAsyncContextManager[Channel]]
@@ -69,14 +71,12 @@ class Pump:
         """Runs until `stop`; then commits and acks what was received, and returns."""
         failures = 0
         while not stop.is_set():
+            began = trio.current_time()
             try:
-                async with self._open() as channel:
-                    failures = 0
-                    await self._note(TapConnected(url=self._url))
-                    await self._session(channel, stop)
+                await self._connect(stop)
             except* Failure as group_of_failures:
                 failure = next(one for one in leaves(group_of_failures) if isinstance(one, Failure))
-                failures += 1
+                failures = 1 if trio.current_time() - began > SETTLED_S else failures + 1
                 self._log.warning("channel ended", kind=failure.kind, reason=failure.message)
                 if self._journal.state.source.connected or failures == 1:
                     await self._note(
@@ -86,6 +86,23 @@ class Pump:
                 wait = min(RECONNECT_S_FIRST * 2.0 ** min(failures, 10), RECONNECT_S_MAX)
                 with trio.move_on_after(wait):
                     await stop.wait()
+
+    async def _connect(self, stop: trio.Event) -> None:
+        """One channel, from its opening to its end; a stop breaks the opening off."""
+        async with trio.open_nursery() as nursery:
+            opened = trio.Event()
+
+            async def break_off() -> None:
+                await stop.wait()
+                if not opened.is_set():
+                    nursery.cancel_scope.cancel()
+
+            nursery.start_soon(break_off)
+            async with self._open() as channel:
+                opened.set()
+                await self._note(TapConnected(url=self._url))
+                await self._session(channel, stop)
+            nursery.cancel_scope.cancel()
 
     async def _session(self, channel: Channel, stop: trio.Event) -> None:
         send, receive = trio.open_memory_channel[list[Delivery]](READ_AHEAD_CHUNKS)
@@ -135,7 +152,11 @@ class Pump:
     ) -> None:
         """Adds what comes within the group's wait, unless its repository is held up by it."""
         with trio.move_on_after(self._limits.wait_s):
-            while len(deliveries) < self._limits.records_max and not holds_up(deliveries):
+            while (
+                len(deliveries) < self._limits.records_max
+                and not holds_up(deliveries)
+                and bytes_of(deliveries) < GROUP_BYTES_MAX
+            ):
                 try:
                     deliveries += await receive.receive()
                 except trio.EndOfChannel:

@@ -6,12 +6,11 @@ Source: com.atproto.sync.listReposByCollection, and how collectiondir and rainbo
 """
 
 import httpx
-import msgspec
 from msgspec import Struct
 
 from backfilld_events.ids import Did, Nsid, is_did, shown
 
-from ..asking import ask, failure_of, said
+from ..asking import Answer, ask, decoded, failure_of, said
 from ..clock import Clock
 from ..failures import Failure
 from .page import Page
@@ -30,14 +29,12 @@ class _Body(Struct):
     cursor: str | None = None
 
 
-_DECODER = msgspec.json.Decoder(_Body)
-
-
 class Relay:
     """Any relay, by its address; the client is the caller's, with its timeouts."""
 
-    def __init__(self, client: httpx.AsyncClient, clock: Clock) -> None:
-        self._client, self._clock = client, clock
+    def __init__(self, client: httpx.AsyncClient, clock: Clock, within_s: float) -> None:
+        """`within_s` is for a whole request."""
+        self._client, self._clock, self._within_s = client, clock, within_s
 
     async def list_page(self, relay: str, collection: Nsid, cursor: str | None, size: int) -> Page:
         """The page after `cursor`, of at most about `size` DIDs. Raises Failure."""
@@ -45,21 +42,23 @@ class Relay:
         if cursor is not None:
             params["cursor"] = cursor
         answer = await ask(
-            self._client, "GET", f"{relay}/xrpc/{METHOD}", body_max=BODY_BYTES_MAX, params=params
+            self._client,
+            "GET",
+            f"{relay}/xrpc/{METHOD}",
+            body_max=BODY_BYTES_MAX,
+            within_s=self._within_s,
+            params=params,
         )
         if answer.status != 200:
             text = said(answer)
             if answer.status in (404, 405, 501) or "No service configured" in text:
                 raise Failure("not_offered", f"this relay does not offer {METHOD} ({text})")
             raise failure_of(answer, self._clock())
-        return _page(answer.body)
+        return _page(answer)
 
 
-def _page(body: bytes) -> Page:
-    try:
-        answer = _DECODER.decode(body)
-    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
-        raise Failure("bad_answer", f"the page cannot be read: {error}") from error
+def _page(whole: Answer) -> Page:
+    answer = decoded(whole, _Body)
     if answer.cursor is not None and len(answer.cursor) > CURSOR_CHARS_MAX:
         raise Failure("bad_answer", f"a cursor of {len(answer.cursor):,} characters")
     entries = [repo.did for repo in answer.repos]

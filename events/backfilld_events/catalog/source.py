@@ -34,9 +34,14 @@ class Observation(Struct, frozen=True, forbid_unknown_fields=True, array_like=Tr
 
 
 class ReposObserved(Struct, frozen=True, forbid_unknown_fields=True):
-    """Tap was asked about some repositories; those whose answer changed are here."""
+    """Tap was asked about some repositories; those whose answer changed are here.
+
+    `drained`: after these answers Tap's outbox was seen empty. Since an ack follows the commit,
+    all that Tap had sent for the repositories that are active here stands in the index.
+    """
 
     tap: str
+    drained: bool
     observations: list[Observation]
 
 

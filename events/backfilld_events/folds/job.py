@@ -158,15 +158,16 @@ def _page(job: Job, event: PageDiscovered, at: float) -> Job:
     )
     if event.cursor is None:
         return replace(job, listings_ended=job.listings_ended + 1, listing=Listing())
-    pages = job.listing.pages + 1
+    before = job.listing if job.listing.relay == event.relay else Listing()
+    pages = before.pages + 1
     return replace(
         job,
         listing=Listing(
             relay=event.relay,
             cursor=event.cursor,
             pages=pages,
-            empty_pages=0 if event.count or event.malformed else job.listing.empty_pages + 1,
-            landmark=event.cursor if pages & (pages - 1) == 0 else job.listing.landmark,
+            empty_pages=0 if event.count or event.malformed else before.empty_pages + 1,
+            landmark=event.cursor if pages & (pages - 1) == 0 else before.landmark,
             last_page_at=at,
         ),
     )

@@ -128,7 +128,7 @@ def _apply(db: sqlite3.Connection, before: State, row: Row, event: Event) -> Non
             (lexicon.nsid, _ENCODE(lexicon)),
         )
     elif isinstance(event, ReposObserved):
-        coverage.observed(db, event.observations, row.position)
+        coverage.observed(db, event, row.position)
     elif isinstance(event, RecordsCommitted):
         _apply_committed(db, row, event)
 

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 from msgspec import Struct
 
 from ..catalog.index import RecordsCommitted
-from ..catalog.source import Observation
+from ..catalog.source import ReposObserved
 from ..ids import Nsid
 from .classes import Class, for_job
 
@@ -24,11 +24,12 @@ class _Repo(Struct):
     tap_state: str | None
     tap_error: str | None
     tap_records: int | None
+    drained: int
     live: int
     aside: int
 
 
-_COLUMNS = "id, class, handed, account, tap_state, tap_error, tap_records, live, aside"
+_COLUMNS = "id, class, handed, account, tap_state, tap_error, tap_records, drained, live, aside"
 
 
 def began(db: sqlite3.Connection, job: int, collections: Sequence[Nsid]) -> None:
@@ -69,7 +70,8 @@ def _hold(
     """Marks those that Tap had before the job began, and not for these collections."""
     held = db.execute(
         "SELECT repo.id, repo.class FROM repo JOIN member ON member.repo = repo.id"
-        f" WHERE did IN ({_places(keys)}) AND member.job = ? AND member.held = 0 AND handed < ?"
+        f" WHERE did IN ({_places(keys)}) AND member.job = ? AND member.held = 0"
+        " AND handed < ? AND tap_state IS NOT 'unknown'"
         " AND (SELECT count(DISTINCT target.collection) FROM member AS earlier"
         "   JOIN target ON target.job = earlier.job WHERE earlier.repo = repo.id"
         "   AND earlier.job < ? AND earlier.held = 0"
@@ -103,33 +105,47 @@ def handed_off(db: sqlite3.Connection, keys: Sequence[bytes], position: int) -> 
         _known_again(db, some, position)
 
 
+def _unhold(db: sqlite3.Connection, repo: _Repo) -> None:
+    """Tap does not know it: what it is given from now on it fetches, and sends whole."""
+    held = db.execute("SELECT job FROM member WHERE repo = ? AND held = 1", (repo.id,)).fetchall()
+    for (job,) in held:
+        _count(db, job, for_job(repo.kind, held=True), -1)
+        _count(db, job, for_job(repo.kind, held=False), 1)
+    db.execute("UPDATE member SET held = 0 WHERE repo = ?", (repo.id,))
+    db.execute("UPDATE repo SET held = 0 WHERE id = ?", (repo.id,))
+
+
 def _known_again(db: sqlite3.Connection, keys: Sequence[bytes], position: int) -> None:
     """What Tap had forgotten and has now taken again begins anew: all of it will be sent."""
     where = f"did IN ({_places(keys)}) AND tap_state = 'unknown'"
     forgotten = db.execute(f"SELECT did FROM repo WHERE {where}", keys).fetchall()
     db.execute(
-        "UPDATE repo SET tap_state = NULL, tap_error = NULL, tap_records = NULL, aside = 0"
-        f" WHERE {where}",
-        keys,
+        "UPDATE repo SET tap_state = NULL, tap_error = NULL, tap_records = NULL, drained = 0,"
+        f" aside = 0, handed = ? WHERE {where}",
+        (position, *keys),
     )
     for (key,) in forgotten:
         _reclass(db, _known(db, key, position), position)
 
 
-def observed(db: sqlite3.Connection, observations: Sequence[Observation], position: int) -> None:
+def observed(db: sqlite3.Connection, event: ReposObserved, position: int) -> None:
     """Tap answered for some repositories."""
-    for seen in observations:
+    for seen in event.observations:
         repo = _repo(db, seen.repo)
         if repo is None:
             continue
         db.execute(
-            "UPDATE repo SET tap_state = ?, tap_error = ?, rev = ?, tap_records = ?, observed = ?"
-            " WHERE id = ?",
-            (seen.state, seen.error, seen.rev, seen.records, position, repo.id),
-        )
+            "UPDATE repo SET tap_state = ?, tap_error = ?, rev = ?, tap_records = ?, observed = ?,"
+            " drained = ? WHERE id = ?",
+            (
+                seen.state, seen.error, seen.rev, seen.records, position,
+                drained := int(event.drained and seen.state == "active"), repo.id,
+            ),
+        )  # fmt: skip
         repo.tap_state, repo.tap_error, repo.tap_records = seen.state, seen.error, seen.records
-        if seen.state == "unknown":  # what is handed over from now on is fetched and sent anew
-            db.execute("UPDATE repo SET handed = NULL, held = 0 WHERE id = ?", (repo.id,))
+        repo.drained = drained
+        if seen.state == "unknown":
+            _unhold(db, repo)
         _reclass(db, repo, position)
 
 
@@ -169,8 +185,9 @@ def _class(repo: _Repo) -> Class:
         return Class.GONE
     came = repo.live + repo.aside
     match repo.tap_state:
-        case "active" if came >= (repo.tap_records or 0):
-            return Class.SYNCED if came else Class.EMPTY
+        # `aside` is no measure: what came and was not kept may come again, and count again
+        case "active" if repo.drained or repo.live >= (repo.tap_records or 0):
+            return Class.SYNCED if repo.live else Class.EMPTY
         case "error" | "unknown":
             return Class.FAILED
         case "desynchronized" if not repo.tap_error:

@@ -15,10 +15,12 @@ def counts(db: sqlite3.Connection, job: int) -> dict[Class, int]:
 
 
 class Asked(Struct, frozen=True):
-    """A repository to ask Tap about, with its last answer: state, error, rev, records."""
+    """A repository to ask Tap about, with its last answer: state, error, rev, records.
+    `arriving`: its records are not all here, as far as we know."""
 
     id: int
     did: Did
+    arriving: bool
     last: tuple[str | None, str | None, str | None, int | None]
 
 
@@ -27,11 +29,14 @@ def to_ask(db: sqlite3.Connection, after: int, limit: int, *, failed: bool) -> l
     # word for word the conditions of the partial indexes in schema.sql
     which = "class IN (6, 7) AND class = 6" if failed else "(class IN (1, 2, 5) OR held = 1)"
     rows = db.execute(
-        "SELECT id, did, tap_state, tap_error, rev, tap_records FROM repo"
+        "SELECT id, did, class IN (1, 2), tap_state, tap_error, rev, tap_records FROM repo"
         f" WHERE {which} AND handed IS NOT NULL AND id > ? ORDER BY id LIMIT ?",
         (after, limit),
     )
-    return [Asked(number, unpack_one(did), (*last,)) for number, did, *last in rows]
+    return [
+        Asked(number, unpack_one(did), bool(arriving), (*last,))
+        for number, did, arriving, *last in rows
+    ]
 
 
 class Unfit(Struct, frozen=True):

@@ -34,6 +34,7 @@ CREATE TABLE repo (
     rev        TEXT,
     tap_records INTEGER,
     observed   INTEGER,                      -- the position of that answer
+    drained    INTEGER NOT NULL DEFAULT 0,   -- 1: active, and then Tap's outbox was seen empty
     live       INTEGER NOT NULL DEFAULT 0,   -- rows in the index: inserted less deleted
     aside      INTEGER NOT NULL DEFAULT 0    -- came, and is no row: dead letters, not asked for
 ) STRICT;

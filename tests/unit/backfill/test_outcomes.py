@@ -86,6 +86,15 @@ def test_a_circle_of_cursors_of_any_length_is_noticed() -> None:
         assert asked <= 4 * length + 1
 
 
+def test_the_cursor_of_another_relay_is_no_circle() -> None:
+    job = given(started(POSTS), page(0, 7, cursor="c1"))
+    came = Page(dids(0, 2), [], "c1")
+    (event,) = outcomes.page_came(job, ask(relay=SECOND), came, LIMITS)
+    assert isinstance(event, PageDiscovered)
+    job = evolve(job, event, NOON)
+    assert (job.listing.relay, job.listing.pages, job.listing.landmark) == (SECOND, 1, "c1")
+
+
 def test_empty_pages_with_a_cursor_are_followed_but_not_for_ever() -> None:
     job, asked = given(started(POSTS)), 0
     while True:

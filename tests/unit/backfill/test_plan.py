@@ -56,6 +56,13 @@ def test_each_lane_waits_for_itself() -> None:
     assert isinstance(plan.discover(job, NOON + 30, LIMITS), FetchPage)
 
 
+def test_a_clock_that_was_set_back_stops_no_lane() -> None:
+    job = given(started(POSTS), page(0, 1000), waiting("discovery"), waiting("hand-off"))
+    yesterday = NOON - 86_400
+    assert isinstance(plan.discover(job, yesterday, LIMITS), FetchPage)
+    assert plan.hand_off(job, yesterday, LIMITS) == HandOff(0, 1000)
+
+
 def test_batches_are_full_while_more_may_come() -> None:
     assert plan.hand_off(given(started(POSTS), page(0, 999)), NOON, LIMITS) is None
     job = given(started(POSTS), page(0, 999), page(999, 1000))

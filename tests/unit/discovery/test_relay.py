@@ -21,7 +21,7 @@ async def asked(answer: Answer, cursor: str | None = None) -> tuple[Page, httpx.
         return answer
 
     async with httpx.AsyncClient(transport=httpx.MockTransport(respond)) as client:
-        page = await Relay(client, lambda: NOON).list_page(RELAY, POSTS, cursor, 1000)
+        page = await Relay(client, lambda: NOON, 30.0).list_page(RELAY, POSTS, cursor, 1000)
     return page, seen[0]
 
 

@@ -85,7 +85,13 @@ class History:
             )
             for n in data.draw(st.lists(st.integers(0, 12), max_size=4, unique=True))
         ]
-        return [NewEvent("tap", ReposObserved(tap="t", observations=seen), "system")]
+        return [
+            NewEvent(
+                "tap",
+                ReposObserved(tap="t", drained=data.draw(st.booleans()), observations=seen),
+                "system",
+            )
+        ]
 
     def commit(self, data: st.DataObject) -> list[NewEvent]:
         first, self.receipts = self.receipts + 1, self.receipts + data.draw(st.integers(1, 3))
@@ -188,13 +194,64 @@ def test_a_repository_is_synced_when_as_many_records_came_as_tap_knows(tmp_path:
         )
         return repos.counts(db, 1)
 
-    def active(n: int, records: int) -> ReposObserved:
-        return ReposObserved("t", [Observation(pack_one(did(n)), "active", "", None, records)])
+    def active(n: int, records: int, *, drained: bool = False) -> ReposObserved:
+        return ReposObserved(
+            "t", drained, [Observation(pack_one(did(n)), "active", "", None, records)]
+        )
 
     assert happens(started(POSTS), page(0, 2, cursor=None)) == {Class.DISCOVERED: 2}
     assert happens(handed_off(2)) == {Class.HANDED_OFF: 2}
     assert happens(active(0, 3), active(1, 0)) == {Class.HANDED_OFF: 1, Class.EMPTY: 1}
     two = RecordsCommitted(1, 1, [POSTS], [Tally(pack_one(did(0)), 0, inserted=2)], [], 0)
     assert happens(two) == {Class.ARRIVING: 1, Class.EMPTY: 1}
-    one = RecordsCommitted(2, 2, [POSTS], [Tally(pack_one(did(0)), 0, dead=1)], [], 0)
-    assert happens(one) == {Class.SYNCED: 1, Class.EMPTY: 1}
+    # what came and was not kept may come again: it is no measure of what is here
+    other = RecordsCommitted(2, 2, [POSTS], [Tally(pack_one(did(0)), 0, dead=1, ignored=9)], [], 0)
+    assert happens(other) == {Class.ARRIVING: 1, Class.EMPTY: 1}
+    assert happens(active(0, 3, drained=True)) == {Class.SYNCED: 1, Class.EMPTY: 1}
+    assert happens(active(0, 4)) == {Class.ARRIVING: 1, Class.EMPTY: 1}
+    third = RecordsCommitted(3, 3, [POSTS], [Tally(pack_one(did(0)), 0, inserted=2)], [], 0)
+    assert happens(third) == {Class.SYNCED: 1, Class.EMPTY: 1}
+
+
+def test_a_stray_404_is_asked_about_again(tmp_path: Path) -> None:
+    db = open_writer(tmp_path / "events.db", "backfilld_events.log")
+    log = EventLog(db)
+
+    def seen(state: str) -> dict[Class, int]:
+        event = ReposObserved("t", False, [Observation(pack_one(did(0)), state, "", None, 0)])
+        log.append([Append([NewEvent("tap", event, "x")])], 1)
+        return repos.counts(db, 1)
+
+    events = [started(POSTS), page(0, 1, cursor=None), handed_off(1)]
+    log.append([Append([NewEvent("job/a", event, "x") for event in events])], 1)
+    assert seen("unknown") == {Class.FAILED: 1}
+    assert [one.did for one in repos.to_ask(db, 0, 9, failed=True)] == [did(0)]
+    assert seen("active") == {Class.EMPTY: 1}
+
+
+def test_what_tap_does_not_know_any_more_is_held_for_no_job(tmp_path: Path) -> None:
+    db = open_writer(tmp_path / "events.db", "backfilld_events.log")
+    log = EventLog(db)
+
+    def happens(stream: str, *events: object) -> None:
+        new = [NewEvent(stream, event, "x") for event in events]  # type: ignore[arg-type]
+        log.append([Append(new)], 1)
+
+    def seen(state: str) -> None:
+        happens(
+            "tap", ReposObserved("t", True, [Observation(pack_one(did(0)), state, "", None, 0)])
+        )
+
+    happens("job/a", started(POSTS), page(0, 1, cursor=None), handed_off(1))
+    seen("active")
+    happens("job/b", started(LIKES), page(0, 1, None, LIKES), handed_off(1))
+    second = log.state.jobs["b"].position
+    assert repos.counts(db, second) == {Class.HELD: 1}
+    assert [one.did for one in repos.to_ask(db, 0, 9, failed=False)] == [did(0)]
+    seen("unknown")
+    assert repos.counts(db, second) == {Class.FAILED: 1}
+    happens("job/c", started(LIKES), page(0, 1, None, LIKES), handed_off(1))
+    third = log.state.jobs["c"].position
+    assert repos.counts(db, third) == repos.counts(db, second) == {Class.HANDED_OFF: 1}
+    seen("active")
+    assert repos.counts(db, third) == repos.counts(db, second) == {Class.EMPTY: 1}

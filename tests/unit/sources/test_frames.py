@@ -118,6 +118,15 @@ def test_a_deep_message_without_an_end_is_kept_and_acked() -> None:
     assert one.ack == 3
 
 
+def test_an_endless_string_costs_no_time_and_what_it_says_is_shortened() -> None:
+    frame = CREATE.replace(b'"a\\u0000\\u003c"', b"[" * 3000 + b'"' + b'\\"' * 200_000)
+    one = frames.decode(frame)
+    assert isinstance(one, DeadDelivery)
+    loud = frames.decode(CREATE.replace(b'"type":"record"', b'"type":"' + b"x" * 100_000 + b'"'))
+    assert isinstance(loud, DeadDelivery)
+    assert len(loud.why) < 320
+
+
 def test_an_ack_is_what_tap_understands() -> None:
     assert frames.ack(41) == b'{"type":"ack","id":41}'
 

@@ -25,7 +25,9 @@ from websockets.uri import parse_uri
 from ...asking import cause_of, leaves
 from ...failures import Failure
 
-FRAME_BYTES_MAX = 16 * 2**20  # a record is at most 1 MB on the wire of a repo; JSON may swell it
+# A PDS takes records of 1 MB, which JSON may swell sixfold; a CAR may hold larger blocks, and a
+# frame above this bound ends the channel each time it comes
+FRAME_BYTES_MAX = 64 * 2**20
 RECEIVE_BYTES = 256 * 2**10
 CONNECT_S_MAX = 20.0
 
@@ -71,6 +73,7 @@ class FastChannel:
             await self._feed()
             if self._protocol.handshake_exc is not None:
                 raise _refused(self._protocol.handshake_exc)
+        self._sort()  # frames may have come with the handshake
 
     async def receive(self) -> list[bytes]:
         if not self._ready:
@@ -148,6 +151,8 @@ class FastChannel:
         return whole
 
     def _goodbye(self) -> str:
+        if self._protocol.close_sent is not None and self._protocol.close_rcvd is None:
+            return f"what Tap sent broke the protocol: {self._protocol.close_sent}"
         code = self._protocol.close_code
         return "Tap closed the channel" + (f" ({code})" if code not in (None, 1006) else "")
 
@@ -198,7 +203,10 @@ async def _dialed(dial: Dial, url: str) -> AsyncIterator[trio.abc.Stream]:
     port = parts.port or (443 if parts.scheme == "https" else 80)
     async with AsyncExitStack() as stack:
         try:
-            stream = await stack.enter_async_context(dial(parts.hostname or "", port))
+            with trio.fail_after(CONNECT_S_MAX):
+                stream = await stack.enter_async_context(dial(parts.hostname or "", port))
+        except trio.TooSlowError as error:
+            raise Failure("timeout", f"no connection within {CONNECT_S_MAX:.0f} s") from error
         except OSError as error:
             raise Failure("unreachable", f"cannot connect: {cause_of(error)}") from error
         if parts.scheme == "https":
@@ -251,6 +259,7 @@ async def _shaken(
                 urlsplit(url).netloc,
                 "/channel",
                 extra_headers=headers,
+                max_message_size=FRAME_BYTES_MAX,
             )
     except trio.TooSlowError as error:
         raise Failure("timeout", f"no handshake within {CONNECT_S_MAX:.0f} s") from error

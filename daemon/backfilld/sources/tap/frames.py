@@ -13,10 +13,11 @@ from msgspec import UNSET, Meta, Raw, Struct, UnsetType
 from backfilld_events.ids import Cid, Did, Nsid, Rev, Rkey, is_did, parse_nsid, parse_rkey
 
 from ...deliveries import AccountDelivery, DeadDelivery, Delivery, RecordDelivery
+from ...failures import clean
 
 _ID_FIRST = re.compile(rb'\s*\{\s*"id"\s*:\s*(\d{1,18})\s*[,}]')
 
-_TOKEN = re.compile(rb'"(?:[^"\\]|\\.)*"|[{}\[\]]', re.DOTALL)
+_TOKEN = re.compile(rb'"(?:[^"\\]|\\.)*+(?:"|\Z)|[{}\[\]]', re.DOTALL)
 
 # \Z, not $: in Python $ also matches before a final newline
 _Did = Annotated[
@@ -151,7 +152,7 @@ def _dead(frame: bytes, why: str) -> DeadDelivery:
         pass  # not readable, so not said
     return DeadDelivery(
         None if number is None else int(number[1]),
-        why,
+        clean(why),
         frame,
         Did(str(did)) if is_did(did) else None,
         collection,

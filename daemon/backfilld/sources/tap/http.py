@@ -6,28 +6,32 @@ repositories and records are full scans inside Tap.
 """
 
 from collections.abc import Sequence
-from typing import TypeVar
+from typing import Annotated
 
 import httpx
 import msgspec
-from msgspec import Struct
+from msgspec import Meta, Struct
 
-from backfilld_events.ids import Did, Rev
+from backfilld_events.ids import Did
 
-from ...asking import Answer, ask, failure_of
+from ...asking import Answer, ask, decoded, failure_of
 from ...clock import Clock
 from ...failures import Failure
 
 BODY_BYTES_MAX = 1 << 20
+WITHIN_S = 60.0  # counts on a big Tap, and a batch while it is busy, take seconds
+
+
+_Number = Annotated[int, Meta(ge=0, le=2**53)]
 
 
 class RepoInfo(Struct, frozen=True):
     """One repository as Tap sees it; `state` is `unknown` when it does not know it."""
 
-    state: str
+    state: Annotated[str, Meta(pattern=r"^[a-z_]{1,32}\Z")]
     error: str = ""
-    rev: Rev | None = None
-    records: int = 0
+    rev: Annotated[str, Meta(pattern=r"^([2-7a-j][2-7a-z]{12})?\Z")] = ""
+    records: _Number = 0
 
 
 class Counters(Struct, frozen=True):
@@ -40,13 +44,10 @@ class Counters(Struct, frozen=True):
 
 
 class _Count(Struct):
-    repo_count: int = -1
-    record_count: int = -1
-    outbox_buffer: int = -1
-    resync_buffer: int = -1
-
-
-T = TypeVar("T")
+    repo_count: _Number | None = None
+    record_count: _Number | None = None
+    outbox_buffer: _Number | None = None
+    resync_buffer: _Number | None = None
 
 
 class TapHttp:
@@ -63,12 +64,18 @@ class TapHttp:
 
     async def info(self, did: Did) -> RepoInfo:
         """What Tap knows of a repository. Raises Failure."""
-        answer = await ask(self._client, "GET", f"{self.url}/info/{did}", body_max=BODY_BYTES_MAX)
+        answer = await ask(
+            self._client,
+            "GET",
+            f"{self.url}/info/{did}",
+            body_max=BODY_BYTES_MAX,
+            within_s=WITHIN_S,
+        )
         if answer.status == 404:
             return RepoInfo(state="unknown")
         if answer.status != 200:
             raise failure_of(answer, self._clock())
-        return _decoded(answer, RepoInfo)
+        return decoded(answer, RepoInfo)
 
     async def outbox_buffer(self) -> int:
         """How many events Tap holds that nobody has acked. Raises Failure."""
@@ -84,22 +91,21 @@ class TapHttp:
         )
 
     async def _count(self, name: str, field: str) -> int:
-        found: int = getattr(_decoded(await self._ask("GET", f"/stats/{name}"), _Count), field)
-        if found < 0:
+        answer = await self._ask("GET", f"/stats/{name}")
+        found: int | None = getattr(decoded(answer, _Count), field)
+        if found is None:
             raise Failure("bad_answer", f"/stats/{name} has no number {field}")
         return found
 
     async def _ask(self, method: str, path: str, content: bytes | None = None) -> Answer:
         answer = await ask(
-            self._client, method, self.url + path, body_max=BODY_BYTES_MAX, content=content
+            self._client,
+            method,
+            self.url + path,
+            body_max=BODY_BYTES_MAX,
+            within_s=WITHIN_S,
+            content=content,
         )
         if answer.status != 200:
             raise failure_of(answer, self._clock())
         return answer
-
-
-def _decoded(answer: Answer, kind: type[T]) -> T:
-    try:
-        return msgspec.json.decode(answer.body, type=kind)
-    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
-        raise Failure("bad_answer", f"the answer cannot be read: {error}") from error
