@@ -5,12 +5,14 @@ expected and what to do. Environment variables (BACKFILLD_TAP__URL) come over th
 """
 
 import difflib
+import grp
 import os
 import re
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
+from urllib.parse import urlsplit
 
 import msgspec
 from msgspec import Meta, Struct
@@ -40,7 +42,7 @@ class Secret(str):
         return "Secret(…)"
 
 
-_Address = Annotated[str, Meta(pattern=r"^https?://[^/\s]+\Z", max_length=500)]
+_Address = Annotated[str, Meta(min_length=1, max_length=500)]  # see _address_fault
 _Positive = Annotated[int, Meta(ge=1)]
 
 
@@ -119,6 +121,52 @@ RELOADABLE = frozenset(
 )  # fmt: skip
 
 
+def _wrong(config: Config) -> tuple[str, str] | None:
+    """The first value that its type alone cannot refuse: (key, what is so and what to do)."""
+    for key, urls in (("relay.urls", config.relay.urls), ("tap.url", (config.tap.url,))):
+        for url in urls:
+            if (fault := _address_fault(url)) is not None:
+                return key, fault
+    for key, least, most in _DURATIONS:
+        value = flat(config)[key]
+        if not least <= float(str(value)) <= most:
+            return key, f"must be from {least:g}s to {most:g}s"
+    if not config.data_dir:
+        return "data_dir", "is empty; name a folder, such as /var/lib/backfilld"
+    if not config.control.socket:
+        return "control.socket", "is empty; without a socket nobody could control the service"
+    if config.control.socket_group:
+        try:
+            grp.getgrnam(config.control.socket_group)
+        except KeyError:
+            return "control.socket_group", f"there is no group {config.control.socket_group}"
+    return None
+
+
+def _address_fault(url: str) -> str | None:
+    try:
+        parts = urlsplit(url)
+        port_is_right = parts.port is None or parts.port > 0
+        host = (parts.hostname or "").encode("idna")
+    except (ValueError, UnicodeError):
+        port_is_right, host = False, b""
+    if not host or not port_is_right or parts.scheme not in ("http", "https"):
+        return f"{url!r} is no address; write http://HOST:PORT or https://HOST"
+    if parts.username is not None or parts.password is not None:
+        return "has a user or password in it; a secret belongs into a file: tap.password_file"
+    if parts.path not in ("", "/") or parts.query or parts.fragment:
+        return f"{url!r} has more than a host and a port; leave the rest away"
+    return None
+
+
+_DURATIONS = (
+    ("relay.timeout", 0.1, 3600.0),
+    ("relay.backoff_max", 0.0, 3600.0),
+    ("tap.stats_interval", 0.0, 86_400.0),
+    ("index.group_wait", 0.0, 60.0),
+)
+
+
 def load(path: Path | None, environment: Mapping[str, str] | None = None) -> Config:
     """Reads the file (None: defaults only) and the environment. Raises BadConfig."""
     text = ""
@@ -138,7 +186,12 @@ def load(path: Path | None, environment: Mapping[str, str] | None = None) -> Con
     for name, value in sorted((os.environ if environment is None else environment).items()):
         if name.startswith(ENVIRONMENT_PREFIX) and name not in _NOT_KEYS:
             _overlay(data, name, value)
-    return _convert(data)
+    config = _convert(data)
+    if (wrong := _wrong(config)) is not None:
+        key, what = wrong
+        raise BadConfig(f"{path or 'the environment'}:{_line(text, key)}: {key}: {what}")
+    password(config)
+    return config
 
 
 def changed(old: Config, new: Config) -> set[str]:
@@ -221,16 +274,21 @@ def _placed(path: str, text: str, error: msgspec.ValidationError) -> str:
     if unknown is not None:
         key = f"{key}.{unknown[1]}" if key else unknown[1]
         what = f"there is no such key{_suggestion(key, flat(Config()))}"
+    return f"{path}:{_line(text, key)}: {key or 'file'}: {what}"
+
+
+def _line(text: str, key: str) -> int:
+    """The line of the file where a dotted key or a table stands; 1 when it is not there."""
     table, _, name = key.rpartition(".")
     line, inside = 0, ""
     for number, content in enumerate(text.splitlines(), 1):
-        header = re.match(r"\s*\[+\s*([\w.]+)\s*\]+", content)
+        header = re.match(r"\s*\[+\s*[\"']?([\w.]+)[\"']?\s*\]+", content)
         if header is not None:
             inside = header[1]
             line = number if inside == key else line
-        elif inside == table and re.match(rf"\s*{re.escape(name)}\s*=", content):
+        elif inside == table and re.match(rf"\s*[\"']?{re.escape(name)}[\"']?\s*=", content):
             line = number
-    return f"{path}:{line or 1}: {key or 'file'}: {what}"
+    return line or 1
 
 
 def _suggestion(key: str, known: Mapping[str, object]) -> str:

@@ -81,11 +81,9 @@ class Service:
             closing(
                 SqliteStore.open(folder / "records.db", settings.index.dead_letter_max)
             ) as store,
-            closing(
-                Views.open(
-                    folder / "events.db", folder / "records.db", world.worker(), self._limits
-                )
-            ) as views,
+            closing(self._views(folder)) as views,
+            closing(self._views(folder)) as log_views,  # a long log keeps no other question waiting
+            closing(self._views(folder)) as lane_views,
         ):
             async with (
                 self._client(float(settings.relay.timeout)) as relays,
@@ -99,9 +97,11 @@ class Service:
                 index_worker = world.worker()
                 ledger = Ledger(store, index_worker, journal)
                 lister = Relay(relays, world.clock, float(settings.relay.timeout))
-                steps = Steps(lister, tap, views.dids, world.clock, world.jitter)
+                steps = Steps(lister, tap, lane_views.dids, world.clock, world.jitter)
                 runner = Runner(journal, steps, world.clock, self._limits)
-                observer = Observer(tap, views.to_ask, journal, lambda: self.config.tap.info_rate)
+                observer = Observer(
+                    tap, lane_views.to_ask, journal, lambda: self.config.tap.info_rate
+                )
                 pump = Pump(
                     self._open_channel,
                     settings.tap.url,
@@ -117,6 +117,7 @@ class Service:
                     desk=Desk(journal),
                     journal=journal,
                     views=views,
+                    log_views=log_views,
                     counters=TapCounters(tap, world.clock),
                     config=lambda: self.config,
                     unacked=lambda: pump.unacked,
@@ -168,6 +169,10 @@ class Service:
                 path.unlink(missing_ok=True)  # noqa: ASYNC240 - one unlink, at the end
 
         await faces.start(serve_and_clear)
+
+    def _views(self, folder: Path) -> Views:
+        files = (folder / "events.db", folder / "records.db")
+        return Views.open(*files, self._world.worker(), self._limits)
 
     def _open_channel(self) -> AbstractAsyncContextManager[Channel]:
         tap = self.config.tap

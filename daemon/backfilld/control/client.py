@@ -178,7 +178,7 @@ class Control:
                 group = grp.getgrgid(found.st_gid).gr_name
             except (OSError, KeyError):
                 continue
-            if found.st_mode & bit and os.getuid():
+            if found.st_mode & bit and os.getuid() and group != "root":
                 return (
                     f"the socket is for group {group}; you are {me}. "
                     f"sudo usermod -aG {group} {me}, then log in again; for this once: sudo"

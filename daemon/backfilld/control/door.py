@@ -26,13 +26,15 @@ class Door:
         desk: Desk,
         journal: Journal,
         views: Views,
+        log_views: Views,
         counters: TapCounters,
         config: Callable[[], Config],
         unacked: Callable[[], int],
         rebuilt: bool,
         stop: trio.Event,
     ) -> None:
-        self.desk, self.journal, self.views, self.counters = desk, journal, views, counters
+        self.desk, self.journal, self.counters = desk, journal, counters
+        self.views, self.log_views = views, log_views
         self.config, self.unacked, self.rebuilt, self.stop = config, unacked, rebuilt, stop
 
     def channel(self) -> ChannelShape:

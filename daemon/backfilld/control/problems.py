@@ -5,11 +5,12 @@ from typing import TypeVar
 
 import msgspec
 import structlog
+import trio
 from litestar import Request, Response
 from litestar.exceptions import HTTPException, ValidationException
 from litestar.types import ExceptionHandlersMap
 
-from backfilld_events.ids import BadId, Nsid, parse_nsid
+from backfilld_events.ids import BadId, Nsid, parse_nsid, shown
 
 from ..backfill.decide import Refused
 from ..failures import Failure
@@ -35,13 +36,16 @@ class BadRequest(Exception):
 
 
 def decoded(body: bytes, shape: type[T]) -> T:
-    """A JSON body as `shape`; empty is `{}`. Raises BadRequest, with the field's path."""
+    """A JSON body as `shape`. Raises BadRequest, with the field's path."""
     try:
-        return msgspec.json.decode(body or b"{}", type=shape)
+        return msgspec.json.decode(body, type=shape)
     except RecursionError as error:
         hint = "no lexicon is nested that deep"
         raise BadRequest(400, "the body is nested too deep", "bad-request", hint) from error
-    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+    except UnicodeDecodeError as error:
+        hint = "send JSON in UTF-8"
+        raise BadRequest(400, "the body is not UTF-8", "bad-request", hint) from error
+    except msgspec.MsgspecError as error:
         what, _, where = str(error).partition(" - at ")
         field = where.strip("`").removeprefix("$.") or None
         hint = "correct this field and send again" if field else "send a JSON object"
@@ -61,6 +65,24 @@ def nsid_of(value: str | None, field: str) -> Nsid | None:
 def answer(status: int, problem: Problem) -> Response[Problem]:
     """The envelope as an answer."""
     return Response(problem, status_code=status, media_type="application/json")
+
+
+def known_query(request: Asked) -> None:
+    """Refuses query parameters that the route does not know: an answer that left one out of
+    account would be wrong without a word. Routes name theirs as `opt={"query": ...}`."""
+    known = sorted(request.route_handler.opt.get("query", ()))
+    unknown = sorted(set(request.query_params) - set(known))
+    if unknown:
+        hint = f"known here: {', '.join(known)}" if known else "this route takes none"
+        error = f"unknown query parameter {shown(unknown[0])}"
+        raise BadRequest(400, error, "bad-request", hint, unknown[0][:80])
+
+
+def _too_slow(_: Asked, error: trio.TooSlowError) -> Response[Problem]:
+    problem = Problem(
+        error="the body did not come in time", code="too-slow", hint="send it whole, and at once"
+    )
+    return answer(408, problem)
 
 
 def _bad_request(_: Asked, error: BadRequest) -> Response[Problem]:
@@ -119,6 +141,7 @@ HANDLERS: ExceptionHandlersMap = {
     BadRequest: _bad_request,
     Refused: _refused,
     Failure: _tap_failed,
+    trio.TooSlowError: _too_slow,
     ValidationException: _validation,
     HTTPException: _http,
     Exception: _internal,

@@ -1,7 +1,8 @@
 """Serves the API on a Unix socket: who may is the file's mode, who did is the peer.
 
-It rests on hypercorn's inner trio classes (the ceiling in pyproject.toml says so), because its own
-serve() neither tells who is calling nor takes listeners that are ready.
+What goes wrong with one connection ends that connection: a client may break any rule of HTTP,
+send half a body, or never read. It rests on hypercorn's inner trio classes (pyproject.toml has the
+ceiling): its own serve() neither tells who is calling nor takes listeners that are ready.
 """
 
 import grp
@@ -13,6 +14,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import structlog
 import trio
 from hypercorn.app_wrappers import ASGIWrapper
 from hypercorn.config import Config as HypercornConfig
@@ -22,12 +24,18 @@ from hypercorn.trio.worker_context import WorkerContext
 from hypercorn.typing import ConnectionState, LifespanState
 from litestar import Litestar
 
+from ..asking import leaves
 from .door import Door
-from .problems import HANDLERS
+from .problems import HANDLERS, known_query
 from .routes import routes
 
 BODY_BYTES_MAX = 8 * 2**20  # 100,000 DIDs are 4 MB
 GRACE_S = 5.0  # for requests under way when the daemon stops
+CONNECTIONS_MAX = 512  # at once; one more is closed unheard
+BODY_S_MAX = 30.0  # between two parts of a body
+
+
+_LOG = structlog.get_logger("control")
 
 
 class SocketTaken(Exception):
@@ -53,7 +61,12 @@ class _Connection(TCPServer):
                 *struct.unpack("3i", sock.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, size))
             )
         self.state = ConnectionState({**self.state, "peer": peer})
-        await super().run()
+        try:
+            await super().run()
+        except* Exception as errors:  # noqa: BLE001 - whatever it was, it is this connection's
+            _LOG.debug("a connection broke", reason=[repr(one) for one in leaves(errors)])
+        finally:
+            self.stream.socket.close()
 
 
 def app(door: Door) -> Litestar:
@@ -63,6 +76,7 @@ def app(door: Door) -> Litestar:
         exception_handlers=HANDLERS,
         openapi_config=None,
         logging_config=None,
+        before_request=known_query,
         request_max_body_size=BODY_BYTES_MAX,
     )
 
@@ -80,7 +94,7 @@ def unix_listener(path: Path, mode: int, group: str) -> trio.SocketListener:
         raise SocketTaken(f"control.socket_group: there is no group {group}") from error
     except OSError as error:
         raise SocketTaken(
-            f"{path}: {error.strerror}. Does its folder exist, and may we write there? "
+            f"{path}: {error.strerror or error}. Does its folder exist, and may we write there? "
             "control.socket names another place"
         ) from error
     finally:
@@ -103,7 +117,8 @@ async def serve(
     config.keep_alive_max_requests = 1_000_000
     config.graceful_timeout = GRACE_S
     state: LifespanState = {}
-    wrapped, context = ASGIWrapper(application), WorkerContext(None)  # type: ignore[arg-type]
+    wrapped, context = ASGIWrapper(_Patient(application)), WorkerContext(None)
+    streams: set[trio.SocketStream] = set()
     lifespan = Lifespan(wrapped, config, state)
     async with trio.open_nursery() as outer:
         await outer.start(lifespan.handle_lifespan)
@@ -112,13 +127,13 @@ async def serve(
             handle: Any = partial(_Connection, wrapped, config, context, ConnectionState(state))
             async with trio.open_nursery() as accepting:
                 await accepting.start(
-                    partial(_accept, handle, listeners, handler_nursery=connections)
+                    partial(_accept, handle, listeners, streams, handler_nursery=connections)
                 )
                 task_status.started()
                 await stop.wait()
                 accepting.cancel_scope.cancel()
             await context.terminated.set()  # idle keep-alive connections close at once
-            connections.cancel_scope.deadline = trio.current_time() + GRACE_S
+            connections.start_soon(_end, streams, connections.cancel_scope)
         await lifespan.wait_for_shutdown()
         outer.cancel_scope.cancel()
 
@@ -126,16 +141,56 @@ async def serve(
 async def _accept(
     handle: Any,
     listeners: list[trio.SocketListener],
+    streams: set[trio.SocketStream],
     *,
     handler_nursery: trio.Nursery,
     task_status: trio.TaskStatus[Any],
 ) -> None:
     async def run(stream: trio.SocketStream) -> None:
-        await handle(stream).run()
+        if len(streams) >= CONNECTIONS_MAX:
+            await trio.aclose_forcefully(stream)
+            return
+        streams.add(stream)
+        try:
+            await handle(stream).run()
+        finally:
+            streams.discard(stream)
 
     await trio.serve_listeners(
         run, listeners, handler_nursery=handler_nursery, task_status=task_status
     )
+
+
+async def _end(streams: set[trio.SocketStream], scope: trio.CancelScope) -> None:
+    """Gives the open connections their grace, then closes them: hypercorn sends in a shielded
+    scope, so that a client which does not read would hold the stop for ever."""
+    end = trio.current_time() + GRACE_S
+    while streams and trio.current_time() < end:  # noqa: ASYNC110 - many ends, no event for all
+        await trio.sleep(0.05)
+    for stream in tuple(streams):
+        stream.socket.close()
+    scope.cancel()
+
+
+class _Patient:
+    """The application, with a limit on how long it waits for the next part of a body."""
+
+    def __init__(self, application: Litestar) -> None:
+        self._application = application
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        whole = scope["type"] != "http"
+
+        async def within() -> Any:
+            nonlocal whole
+            if whole:
+                return await receive()
+            with trio.fail_after(BODY_S_MAX):
+                message = await receive()
+            whole = not message.get("more_body", False)
+            return message
+
+        await self._application(scope, within, send)
 
 
 def _clear(path: Path) -> None:

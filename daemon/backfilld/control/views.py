@@ -7,7 +7,7 @@ import sqlite3
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 
@@ -38,6 +38,16 @@ from .shapes import (
 )
 
 FAILURES_MAX = 1000
+
+
+class LogPage(NamedTuple):
+    """Some events as JSON lines; `last` is the position of the last, `more` that the page was
+    full."""
+
+    lines: bytes
+    last: int
+    rows: int
+    more: bool
 
 
 class Views:
@@ -110,17 +120,21 @@ class Views:
         return await self._worker(self._page, collection, limit, cursor)
 
     async def log(
-        self, after: int, stream: str | None, type_name: str | None, limit: int
-    ) -> list[dict[str, object]]:
-        """Events after a position, as data."""
-        return await self._worker(
-            lambda: [
-                as_data(row)
-                for row in read.rows(
-                    self._events, after, stream=stream, type_name=type_name, limit=limit
-                )
-            ]
-        )
+        self, after: int, stream: str | None, type_name: str | None, limit: int, bytes_max: int
+    ) -> LogPage:
+        """Events after a position, one JSON line each: at most `limit`, about `bytes_max` bytes."""
+
+        def page() -> LogPage:
+            lines, last, count = bytearray(), after, 0
+            found = read.rows(self._events, after, stream=stream, type_name=type_name, limit=limit)
+            for row in found:
+                lines += msgspec.json.encode(as_data(row)) + b"\n"
+                last, count = row.position, count + 1
+                if len(lines) >= bytes_max:
+                    return LogPage(bytes(lines), last, count, more=True)
+            return LogPage(bytes(lines), last, count, more=False)
+
+        return await self._worker(page)
 
     async def tail(self, n: int, stream: str | None, type_name: str | None) -> int:
         """The position after which the last `n` events stand."""

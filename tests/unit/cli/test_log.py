@@ -122,3 +122,9 @@ def test_a_reader_that_has_had_enough_is_no_error(daemon: FakeDaemon) -> None:
             assert reading.stdout.readline().startswith("#0 ")
         assert reading.stderr.read() == ""
     assert reading.wait(10) == 128 + signal.SIGPIPE
+
+
+def test_following_a_daemon_that_is_not_there_says_so(ctl: Ctl) -> None:
+    done = ctl("--socket", "/nowhere/s", "log", "-f")
+    assert done.code == 3
+    assert "there is no socket /nowhere/s" in done.err

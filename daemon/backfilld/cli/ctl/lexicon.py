@@ -90,8 +90,14 @@ def show(ctl: Ctl, nsid: str) -> int:
     one = read(body, LexiconDetail)
     say.out(f"{one.id}: {one.lexicon_type}, revision {one.revision}, backfill {_backfill(one)}")
     say.out(f"  taken in {text.since(one.created_at)}, updated {text.since(one.updated_at)}")
-    say.out(json.dumps(one.lexicon_json, indent=2, ensure_ascii=False))
+    say.out(_document(body["lexicon_json"]))
     return say.OK
+
+
+def _document(document: object) -> str:
+    """The document itself, as JSON that means the same: what cannot be printed is escaped."""
+    lines = json.dumps(document, indent=2, ensure_ascii=False)
+    return "".join(c if c.isprintable() or c == "\n" else json.dumps(c)[1:-1] for c in lines)
 
 
 @verb(

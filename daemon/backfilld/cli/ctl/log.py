@@ -68,7 +68,7 @@ def _show(ctl: Ctl, lines: Iterator[dict[str, Any]], follow: bool) -> int:
             else:
                 say.out(line(text.clean(event)))
     except Unreachable:
-        if not follow:
+        if not follow or not last:  # nothing came yet: then the reason is the answer
             raise
     return last
 

@@ -3,7 +3,6 @@
 from collections.abc import AsyncIterator
 from typing import Annotated
 
-import msgspec
 import trio
 from litestar import get
 from litestar.params import Parameter
@@ -12,15 +11,16 @@ from litestar.types import ControllerRouterHandler
 
 from ..door import Door
 
-LOG_PAGE = 500
+LOG_PAGE_BYTES = 256 * 2**10  # a reader that does not read holds no more than this
+POSITION_MAX = 2**62
 
 
 def routes(door: Door) -> list[ControllerRouterHandler]:
     """See the handlers."""
 
-    @get("/admin/log")
+    @get("/admin/log", opt={"query": ("after", "tail", "stream", "type", "limit", "follow")})
     async def log(
-        after: Annotated[int, Parameter(ge=0)] = 0,
+        after: Annotated[int, Parameter(ge=0, le=POSITION_MAX)] = 0,
         tail: Annotated[int, Parameter(ge=0, le=10_000)] = 0,
         stream: str | None = None,
         event_type: Annotated[str | None, Parameter(query="type")] = None,
@@ -29,7 +29,7 @@ def routes(door: Door) -> list[ControllerRouterHandler]:
     ) -> Stream:
         """Events as JSON, one a line: after a position, or the last `tail`; with `follow` it goes
         on until one of the two sides ends."""
-        start = await door.views.tail(tail, stream, event_type) if tail else after
+        start = await door.log_views.tail(tail, stream, event_type) if tail else after
         lines = _lines(door, start, stream, event_type, limit, follow)
         return Stream(lines, media_type="application/x-ndjson")
 
@@ -41,17 +41,15 @@ async def _lines(
 ) -> AsyncIterator[bytes]:
     while limit > 0:
         news = door.journal.watch()
-        end = door.journal.state.position
-        page = await door.views.log(after, stream, event_type, min(limit, LOG_PAGE))
-        for row in page:
-            yield msgspec.json.encode(row) + b"\n"
-        limit -= len(page)
-        if len(page) == LOG_PAGE:
-            after = int(str(page[-1]["position"]))
+        page = await door.log_views.log(after, stream, event_type, limit, LOG_PAGE_BYTES)
+        if page.lines:
+            yield page.lines
+        limit -= page.rows
+        after = page.last
+        if page.more:
             continue
         if not follow:
             return
-        after = max(end, int(str(page[-1]["position"])) if page else 0)
         while not news.is_set():
             if door.stop.is_set():
                 return

@@ -53,7 +53,7 @@ def routes(door: Door) -> list[ControllerRouterHandler]:
         """Records in the index, by collection."""
         return await door.views.stats()
 
-    @get("/admin/records")
+    @get("/admin/records", opt={"query": ("collection", "limit", "cursor")})
     async def records(
         collection: str,
         limit: Annotated[int, Parameter(ge=1, le=100)] = 20,
