@@ -1,5 +1,6 @@
 """What goes wrong is one sentence, a way out and an exit code; for programs one JSON document."""
 
+import grp
 import os
 import socket
 from pathlib import Path
@@ -42,12 +43,20 @@ def test_no_permission_names_the_group_and_exits_4(
         raise PermissionError(13, "Permission denied")
 
     monkeypatch.setattr(socket.socket, "connect", refuse)  # root may open anything
+
+    def as_group(name: str) -> None:
+        entry = grp.struct_group((name, "x", 1000, []))
+        monkeypatch.setattr(grp, "getgrgid", lambda _: entry)
+
     monkeypatch.setattr(os, "getuid", lambda: 1000)
+    as_group("backfilld")
     daemon.path.chmod(0o660)
     ran = alone(capsys, "jobs", "--socket", str(daemon.path))
     assert ran.code == 4
     assert f"permission denied on {daemon.path}\n  fix: the socket is for group " in ran.err
-    assert "sudo usermod -aG " in ran.err
+    assert "sudo usermod -aG backfilld " in ran.err
+    as_group("root")  # nobody should be told to join that one
+    assert "usermod" not in alone(capsys, "jobs", "--socket", str(daemon.path)).err
     daemon.path.chmod(0o600)
     with pytest.raises(NotPermitted) as fault:
         Control(str(daemon.path)).get("/admin/health")
