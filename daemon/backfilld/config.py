@@ -234,7 +234,7 @@ def _parse(kind: type, value: object) -> object:
         return Duration(_measure(value, _UNITS_S, "a duration such as 50ms, 30s, 2m or 1h"))
     if kind is Size:
         return Size(_measure(value, _UNITS_BYTES, "a size such as 64KiB or 1MiB"))
-    raise NotImplementedError(kind)
+    raise TypeError(f"no way to read a {kind.__name__}")
 
 
 def _measure(value: object, units: Mapping[str, float], expected: str) -> float:

@@ -60,6 +60,30 @@ class DataDirTaken(Exception):
     """Another daemon works in this data_dir."""
 
 
+class _Opened(NamedTuple):
+    """What a life has open: files and clients. Three views, so that a long log keeps no other
+    question waiting, and no question keeps a lane waiting."""
+
+    log: EventLog
+    store: SqliteStore
+    views: Views
+    log_views: Views
+    lane_views: Views
+    relays: httpx.AsyncClient
+    taps: httpx.AsyncClient
+
+
+class _Parts(NamedTuple):
+    """What runs."""
+
+    journal: Journal
+    ledger: Ledger
+    runner: Runner
+    observer: Observer
+    pump: Pump
+    door: Door
+
+
 class Service:
     """One life of the daemon. `config` may be replaced while it runs (SIGHUP)."""
 
@@ -73,7 +97,7 @@ class Service:
     ) -> None:
         """Runs until `stop` is set and all is drained. Started when the socket answers. Raises
         DataDirTaken, file.BadFile, server.SocketTaken, ledger.ReceiptsMissing."""
-        settings, world = self.config, self._world
+        settings = self.config
         folder = Path(settings.data_dir)
         with (
             _only_one(folder),
@@ -82,7 +106,7 @@ class Service:
                 SqliteStore.open(folder / "records.db", settings.index.dead_letter_max)
             ) as store,
             closing(self._views(folder)) as views,
-            closing(self._views(folder)) as log_views,  # a long log keeps no other question waiting
+            closing(self._views(folder)) as log_views,
             closing(self._views(folder)) as lane_views,
         ):
             async with (
@@ -92,50 +116,53 @@ class Service:
                     httpx.BasicAuth("admin", self._password) if self._password else None,
                 ) as taps,
             ):
-                tap = TapHttp(taps, settings.tap.url, world.clock)
-                journal = Journal(log, world.worker(), world.clock)
-                index_worker = world.worker()
-                ledger = Ledger(store, index_worker, journal)
-                lister = Relay(relays, world.clock, float(settings.relay.timeout))
-                steps = Steps(lister, tap, lane_views.dids, world.clock, world.jitter)
-                runner = Runner(journal, steps, world.clock, self._limits)
-                observer = Observer(
-                    tap, lane_views.to_ask, journal, lambda: self.config.tap.info_rate
-                )
-                pump = Pump(
-                    self._open_channel,
-                    settings.tap.url,
-                    store,
-                    index_worker,
-                    journal,
-                    world.clock,
-                    lambda: _wanted(journal),
-                    GroupLimits(settings.index.group_max, float(settings.index.group_wait)),
-                    ledger.wake,
-                )
-                door = Door(
-                    desk=Desk(journal),
-                    journal=journal,
-                    views=views,
-                    log_views=log_views,
-                    counters=TapCounters(tap, world.clock),
-                    config=lambda: self.config,
-                    unacked=lambda: pump.unacked,
-                    rebuilt=log.rebuilt,
-                    stop=self.stop,
-                )
-                await self._live(journal, ledger, runner, observer, pump, door, task_status)
+                opened = _Opened(log, store, views, log_views, lane_views, relays, taps)
+                await self._live(self._assembled(opened), task_status)
 
-    async def _live(
-        self,
-        journal: Journal,
-        ledger: Ledger,
-        runner: Runner,
-        observer: Observer,
-        pump: Pump,
-        door: Door,
-        task_status: trio.TaskStatus[Journal],
-    ) -> None:
+    def _assembled(self, opened: _Opened) -> _Parts:
+        """The parts, each with what it needs and nothing else."""
+        settings, world = self.config, self._world
+        tap = TapHttp(opened.taps, settings.tap.url, world.clock)
+        journal = Journal(opened.log, world.worker(), world.clock)
+        index_worker = world.worker()
+        ledger = Ledger(opened.store, index_worker, journal)
+        lister = Relay(opened.relays, world.clock, float(settings.relay.timeout))
+        lanes = opened.lane_views
+        steps = Steps(lister, tap, lanes.dids, world.clock, world.jitter)
+        pump = Pump(
+            self._open_channel,
+            settings.tap.url,
+            opened.store,
+            index_worker,
+            journal,
+            world.clock,
+            lambda: _wanted(journal),
+            GroupLimits(settings.index.group_max, float(settings.index.group_wait)),
+            ledger.wake,
+        )
+        return _Parts(
+            journal,
+            ledger,
+            Runner(journal, steps, world.clock, self._limits),
+            Observer(
+                tap, lanes.to_ask, journal, lambda: self.config.tap.info_rate, ledger.catch_up
+            ),
+            pump,
+            Door(
+                desk=Desk(journal),
+                journal=journal,
+                views=opened.views,
+                log_views=opened.log_views,
+                counters=TapCounters(tap, world.clock),
+                config=lambda: self.config,
+                unacked=lambda: pump.unacked,
+                rebuilt=opened.log.rebuilt,
+                stop=self.stop,
+            ),
+        )
+
+    async def _live(self, parts: _Parts, task_status: trio.TaskStatus[Journal]) -> None:
+        journal, ledger, runner, observer, pump, door = parts
         async with trio.open_nursery() as lasting:
             await lasting.start(journal.run)
             await ledger.check()

@@ -46,9 +46,16 @@ class Observer:
     """One task; `rate` is /info calls a second, asked for at each tick."""
 
     def __init__(
-        self, tap: Tap, find_open: FindOpen, journal: Journal, rate: Callable[[], int]
+        self,
+        tap: Tap,
+        find_open: FindOpen,
+        journal: Journal,
+        rate: Callable[[], int],
+        account: Callable[[], Awaitable[None]],
     ) -> None:
+        """`account` takes what the index has committed into the log."""
         self._tap, self._find_open, self._journal, self._rate = tap, find_open, journal, rate
+        self._account = account
         self._log = structlog.get_logger("observer")
 
     async def run(self) -> None:
@@ -105,6 +112,7 @@ class Observer:
         drained = await self._drained([*changed, *unchanged])
         if drained:
             changed += unchanged
+            await self._account()  # so that the rows stand in the log before what is said of them
         if changed:
             event = ReposObserved(tap=self._tap.url, drained=drained, observations=changed)
             await self._journal.append([NewEvent("tap", event, "system")])
