@@ -19,7 +19,13 @@ Handle = NewType("Handle", str)
 
 SHOWN_CHARS_MAX = 80  # of a bad value inside an error: enough to recognise it, never a flood
 
-_DID = re.compile(r"did:[a-z]+:[a-zA-Z0-9._:%-]*[a-zA-Z0-9._-]", re.ASCII)
+# for whole values: anchored with ^ and \Z where a library searches ($ also matches before a
+# final newline)
+DID_PATTERN = r"did:[a-z]+:[a-zA-Z0-9._:%-]*[a-zA-Z0-9._-]"
+TID_PATTERN = r"[2-7a-j][2-7a-z]{12}"
+CID_PATTERN = r"(?!Qmb)[a-zA-Z0-9+=]{8,256}"
+
+_DID = re.compile(DID_PATTERN, re.ASCII)
 _PLC = re.compile(r"did:plc:[a-z2-7]{24}", re.ASCII)
 _NSID = re.compile(
     r"[a-zA-Z](?:[a-zA-Z0-9-]{0,61}[a-zA-Z0-9])?"
@@ -33,8 +39,8 @@ _HANDLE = re.compile(
     re.ASCII,
 )
 _RKEY = re.compile(r"[a-zA-Z0-9_~.:-]{1,512}", re.ASCII)
-_TID = re.compile(r"[234567abcdefghij][234567abcdefghijklmnopqrstuvwxyz]{12}", re.ASCII)
-_CID = re.compile(r"(?!Qmb)[a-zA-Z0-9+=]{8,256}", re.ASCII)
+_TID = re.compile(TID_PATTERN, re.ASCII)
+_CID = re.compile(CID_PATTERN, re.ASCII)
 
 DID_CHARS_MAX = 2048
 NSID_CHARS_MAX = 317  # the one limit on the authority too: an official vector goes over its 253

@@ -10,7 +10,20 @@ from typing import Annotated, Literal
 import msgspec
 from msgspec import UNSET, Meta, Raw, Struct, UnsetType
 
-from backfilld_events.ids import Cid, Did, Nsid, Rev, Rkey, is_did, parse_nsid, parse_rkey
+from backfilld_events.ids import (
+    CID_PATTERN,
+    DID_CHARS_MAX,
+    DID_PATTERN,
+    TID_PATTERN,
+    Cid,
+    Did,
+    Nsid,
+    Rev,
+    Rkey,
+    is_did,
+    parse_nsid,
+    parse_rkey,
+)
 
 from ...deliveries import AccountDelivery, DeadDelivery, Delivery, RecordDelivery
 from ...failures import clean
@@ -19,14 +32,11 @@ _ID_FIRST = re.compile(rb'\s*\{\s*"id"\s*:\s*(\d{1,18})\s*[,}]')
 
 _TOKEN = re.compile(rb'"(?:[^"\\]|\\.)*+(?:"|\Z)|[{}\[\]]', re.DOTALL)
 
-# \Z, not $: in Python $ also matches before a final newline
-_Did = Annotated[
-    str, Meta(pattern=r"^did:[a-z]+:[a-zA-Z0-9._:%-]*[a-zA-Z0-9._-]\Z", max_length=2048)
-]
+_Did = Annotated[str, Meta(pattern=rf"^{DID_PATTERN}\Z", max_length=DID_CHARS_MAX)]
 _Nsid = Annotated[str, Meta(pattern=r"^[a-zA-Z][a-zA-Z0-9-]*(\.[a-zA-Z0-9-]+)+\Z", max_length=317)]
 _Rkey = Annotated[str, Meta(pattern=r"^[a-zA-Z0-9_~.:-]+\Z", max_length=512)]
-_Rev = Annotated[str, Meta(pattern=r"^[2-7a-j][2-7a-z]{12}\Z")]
-_Cid = Annotated[str, Meta(pattern=r"^[a-zA-Z0-9+=]{8,256}\Z")]
+_Rev = Annotated[str, Meta(pattern=rf"^{TID_PATTERN}\Z")]
+_Cid = Annotated[str, Meta(pattern=rf"^{CID_PATTERN}\Z")]
 _Word = Annotated[str, Meta(max_length=64)]
 _Name = Annotated[str, Meta(max_length=253)]
 

@@ -12,7 +12,7 @@ import httpx
 import msgspec
 from msgspec import Meta, Struct
 
-from backfilld_events.ids import Did
+from backfilld_events.ids import TID_PATTERN, Did
 
 from ...asking import Answer, ask, decoded, failure_of
 from ...clock import Clock
@@ -30,7 +30,7 @@ class RepoInfo(Struct, frozen=True):
 
     state: Annotated[str, Meta(pattern=r"^[a-z_]{1,32}\Z")]
     error: str = ""
-    rev: Annotated[str, Meta(pattern=r"^([2-7a-j][2-7a-z]{12})?\Z")] = ""
+    rev: Annotated[str, Meta(pattern=rf"^({TID_PATTERN})?\Z")] = ""
     records: _Number = 0
 
 
