@@ -1,0 +1,1 @@
+"""Measures backfilld beside rivals in the same run: `./dev bench`."""
