@@ -1,0 +1,76 @@
+"""The Merkle search tree of a repository, built at once from its sorted leaves. Pure."""
+
+import hashlib
+from collections.abc import Iterable, Sequence
+from typing import NamedTuple
+
+from .dagcbor import Cid, cid_of, encode
+
+
+class Leaf(NamedTuple):
+    """A record: its path (`collection/rkey`) and its CID."""
+
+    key: bytes
+    value: Cid
+
+
+class Tree(NamedTuple):
+    """The root, and every node by its CID; the root is the last."""
+
+    root: Cid
+    nodes: dict[Cid, bytes]
+
+
+def layer_of(key: bytes) -> int:
+    """How many leading pairs of zero bits its SHA-256 has: the higher, the nearer to the root."""
+    digest = hashlib.sha256(key).digest()
+    return (256 - int.from_bytes(digest, "big").bit_length()) // 2
+
+
+def shared(left: bytes, right: bytes) -> int:
+    """How many bytes both begin with."""
+    length = 0
+    for one, other in zip(left, right, strict=False):
+        if one != other:
+            break
+        length += 1
+    return length
+
+
+def build(leaves: Iterable[Leaf]) -> Tree:
+    """The tree of these leaves, in any order; their keys differ."""
+    items = [(layer_of(leaf.key), leaf) for leaf in sorted(leaves)]
+    nodes: dict[Cid, bytes] = {}
+    root = _node(items, max((layer for layer, _ in items), default=0), nodes)
+    return Tree(root, nodes)
+
+
+def _node(items: Sequence[tuple[int, Leaf]], layer: int, nodes: dict[Cid, bytes]) -> Cid:
+    """Leaves of this layer are the node's own; each run between two of them is a subtree.
+
+    A subtree starts one layer below, even if its highest leaf is lower still: the nodes in between
+    hold nothing but the link to the left.
+    """
+    entries: list[dict[str, object]] = []
+    left: Cid | None = None
+    begin, before = 0, b""
+    for at, (own_layer, leaf) in enumerate(items):
+        if own_layer == layer:
+            under = _node(items[begin:at], layer - 1, nodes) if at > begin else None
+            if entries:
+                entries[-1]["t"] = under
+            else:
+                left = under
+            same = shared(before, leaf.key)
+            entries.append({"k": leaf.key[same:], "p": same, "t": None, "v": leaf.value})
+            begin, before = at + 1, leaf.key
+    if begin < len(items):
+        under = _node(items[begin:], layer - 1, nodes)
+        if entries:
+            entries[-1]["t"] = under
+        else:
+            left = under
+    block = encode({"e": entries, "l": left})
+    cid = cid_of(block)
+    nodes[cid] = block
+    return cid
