@@ -18,7 +18,7 @@ from backfilld_events.folds.lexicon import Lexicon
 from backfilld_events.ids import Did
 from backfilld_events.log import read
 from backfilld_events.log.file import open_reader
-from backfilld_events.projections import jobs, repos
+from backfilld_events.projections import jobs, pages, repos
 from backfilld_events.projections.classes import Class
 from backfilld_events.projections.repos import Asked
 from backfilld_events.row import utc_text
@@ -77,7 +77,7 @@ class Views:
 
     async def dids(self, job: Job, first: int, upto: int) -> list[Did]:
         """The DIDs with these ordinals of the job."""
-        return await self._worker(jobs.dids, self._events, job, first, upto)
+        return await self._worker(pages.dids, self._events, job.position, first, upto)
 
     async def to_ask(self, after: int, limit: int, failed: bool) -> list[Asked]:
         """Repositories to ask Tap about; see repos.to_ask."""

@@ -5,6 +5,7 @@ The one rule: whatever stands here can be made anew from the log alone, and is t
 
 import sqlite3
 from collections.abc import Callable
+from functools import partial
 from importlib import resources
 
 import msgspec
@@ -17,16 +18,17 @@ from ..catalog.source import ReposObserved
 from ..folds import INITIAL, State, evolve, job_after
 from ..folds.lexicon import Lexicon
 from ..folds.source import Source
-from ..ids import unpack_keys
 from ..log import read
 from ..log.append import head
 from ..row import Row
-from . import coverage, jobs
+from . import coverage, jobs, news, pages
+from .numbers import Mark, Numbers
+from .pages import Page
 
 Progress = Callable[[int], None]
 PROGRESS_EVENTS = 500
 
-VERSION = 2  # raise it when a table, a fold or the meaning of a column changes: all is made anew
+VERSION = 3  # raise it when a table, a fold or the meaning of a column changes: all is made anew
 
 _ENCODE = msgspec.msgpack.Encoder().encode
 
@@ -41,7 +43,7 @@ class Projections:
     def __init__(self, db: sqlite3.Connection, progress: Progress = lambda _: None) -> None:
         """Takes up the tables where they stand; makes them anew if they are not today's, and
         then tells `progress` of every PROGRESS_EVENTS-th position."""
-        self._db, self._progress = db, progress
+        self._db, self._progress, self._numbers = db, progress, Numbers(db)
         self.state = INITIAL
         self.rebuilt = False
         if not self.reload():
@@ -61,6 +63,8 @@ class Projections:
             msgspec.msgpack.decode(state, type=Lexicon)
             for (state,) in self._db.execute("SELECT state FROM lexicon")
         )
+        mark = msgspec.msgpack.decode(folded["numbers"], type=Mark)
+        self._numbers.load(mark, partial(pages.since, self._db))
         self.state = State(
             position=position,
             jobs=jobs.unended(self._db),
@@ -71,7 +75,7 @@ class Projections:
 
     def rebuild(self) -> None:
         """Makes every table anew from the log, in one transaction."""
-        self.state = INITIAL
+        self.state, self._numbers = INITIAL, Numbers(self._db)
         self._db.execute("BEGIN IMMEDIATE")
         try:
             make(self._db)
@@ -88,7 +92,7 @@ class Projections:
     def fold(self, row: Row, event: Event) -> None:
         """Takes in one row, inside the transaction that appends it."""
         before, self.state = self.state, evolve(self.state, row, event)
-        _apply(self._db, before, row, event)
+        self._apply(before, row, event)
 
     def close_append(self) -> None:
         """Notes how far the tables go; the last step of every transaction that folded."""
@@ -98,8 +102,44 @@ class Projections:
                 ("version", _ENCODE(VERSION)),
                 ("position", _ENCODE(self.state.position)),
                 ("source", _ENCODE(self.state.source)),
+                ("numbers", _ENCODE(self._numbers.mark)),
             ],
         )
+
+    def _apply(self, before: State, row: Row, event: Event) -> None:
+        if isinstance(event, JobEvent):
+            self._apply_job(before, row, event)
+        elif isinstance(event, RecordsCommitted):
+            news.committed(self._db, self._numbers, event, row.position)
+        elif isinstance(event, ReposObserved):
+            news.observed(self._db, self._numbers, event, row.position)
+        elif isinstance(event, LexiconEvent):
+            lexicon = self.state.lexicons[event.nsid]
+            self._db.execute(
+                "INSERT OR REPLACE INTO lexicon (nsid, state) VALUES (?, ?)",
+                (lexicon.nsid, _ENCODE(lexicon)),
+            )
+
+    def _apply_job(self, before: State, row: Row, event: JobEvent) -> None:
+        job = job_after(before, row, event)
+        if job is None:
+            return
+        jobs.put(self._db, job)
+        match event:
+            case JobStarted():
+                coverage.began(self._db, job.position, event.collections)
+            case PageDiscovered() | DidsGiven() if event.count:
+                base = pages.following(self._db)
+                page = Page(base, event.count, 0, job.position, event.first, row.position)
+                keys = pages.keys_named(event)
+                found_for = (
+                    (event.collection,) if isinstance(event, PageDiscovered) else job.collections
+                )
+                coverage.discovered(self._db, self._numbers, page, keys, found_for)
+            case BatchHandedOff():
+                coverage.handed_off(
+                    self._db, self._numbers, job.position, event.first, event.upto, row.position
+                )
 
 
 def make(db: sqlite3.Connection) -> None:
@@ -116,57 +156,3 @@ def _split(script: str) -> list[str]:
     # executescript would commit; nothing in the schema holds a semicolon or a quoted --
     bare = "\n".join(line.partition("--")[0] for line in script.splitlines())
     return [part.strip() for part in bare.split(";")]
-
-
-def _apply(db: sqlite3.Connection, before: State, row: Row, event: Event) -> None:
-    if isinstance(event, JobEvent):
-        _apply_job(db, before, row, event)
-    elif isinstance(event, LexiconEvent):
-        lexicon = evolve(before, row, event).lexicons[event.nsid]
-        db.execute(
-            "INSERT OR REPLACE INTO lexicon (nsid, state) VALUES (?, ?)",
-            (lexicon.nsid, _ENCODE(lexicon)),
-        )
-    elif isinstance(event, ReposObserved):
-        coverage.observed(db, event, row.position)
-    elif isinstance(event, RecordsCommitted):
-        _apply_committed(db, row, event)
-
-
-def _apply_job(db: sqlite3.Connection, before: State, row: Row, event: JobEvent) -> None:
-    job = job_after(before, row, event)
-    if job is None:
-        return
-    jobs.put(db, job)
-    match event:
-        case JobStarted():
-            coverage.began(db, job.position, event.collections)
-        case PageDiscovered() | DidsGiven():
-            jobs.put_page(db, job, event, row.position)
-            found_for = (
-                (event.collection,) if isinstance(event, PageDiscovered) else job.collections
-            )
-            keys = unpack_keys(event.dids)
-            coverage.discovered(db, job.position, keys, row.position, found_for)
-        case BatchHandedOff():
-            keys = jobs.keys(db, job, event.first, event.upto)
-            coverage.handed_off(db, keys, row.position)
-
-
-def _apply_committed(db: sqlite3.Connection, row: Row, event: RecordsCommitted) -> None:
-    coverage.committed(db, event, row.position)
-    for tally in event.tallies:
-        collection = event.collections[tally.collection]
-        if came := tally.inserted + tally.updated:
-            jobs.count_records(db, tally.repo, collection, came)
-        db.execute(
-            "INSERT INTO delivered VALUES (?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO UPDATE SET"
-            " inserted = inserted + excluded.inserted, updated = updated + excluded.updated,"
-            " deleted = deleted + excluded.deleted, unchanged = unchanged + excluded.unchanged,"
-            " stale = stale + excluded.stale, dead = dead + excluded.dead,"
-            " ignored = ignored + excluded.ignored",
-            (
-                collection, tally.inserted, tally.updated, tally.deleted, tally.unchanged,
-                tally.stale, tally.dead, tally.ignored,
-            ),
-        )  # fmt: skip

@@ -1,18 +1,11 @@
-"""Jobs as rows: the fold's state of each, and the pages its ordinals point into."""
+"""Jobs as rows: the fold's state of each, and what is counted for it."""
 
 import sqlite3
-from collections.abc import Callable, Iterator
-from typing import TypeVar
+from collections.abc import Iterable, Mapping
 
 import msgspec
 
-from .. import ids
-from ..catalog.job import DidsGiven, PageDiscovered
 from ..folds.job import Job
-from ..ids import Did
-from ..log import read
-
-T = TypeVar("T")
 
 _ENCODE = msgspec.msgpack.Encoder().encode
 _DECODER = msgspec.msgpack.Decoder(Job)
@@ -48,62 +41,19 @@ def find(db: sqlite3.Connection, prefix: str) -> list[tuple[Job, int]]:
     return [(_DECODER.decode(state), records) for state, records in rows]
 
 
-def put_page(
-    db: sqlite3.Connection, job: Job, page: PageDiscovered | DidsGiven, position: int
-) -> None:
-    """Remembers where the ordinals of `page` stand in the log."""
-    if page.count:
-        db.execute(
-            "INSERT INTO page (job, first, count, position) VALUES (?, ?, ?, ?)",
-            (job.position, page.first, page.count, position),
-        )
+def targets(db: sqlite3.Connection, numbers: Iterable[int]) -> dict[int, set[str]]:
+    """number -> the collections that the job asks for."""
+    return {
+        number: {
+            nsid for (nsid,) in db.execute("SELECT collection FROM target WHERE job = ?", (number,))
+        }
+        for number in numbers
+    }
 
 
-def dids(db: sqlite3.Connection, job: Job, first: int, upto: int) -> list[Did]:
-    """The DIDs with the ordinals `first .. upto` of the job, read from the log."""
-    return _queued(db, job, first, upto, ids.unpack)
-
-
-def keys(db: sqlite3.Connection, job: Job, first: int, upto: int) -> list[bytes]:
-    """The same as database keys (ids.pack_one)."""
-    return _queued(db, job, first, upto, ids.unpack_keys)
-
-
-def _queued(
-    db: sqlite3.Connection, job: Job, first: int, upto: int, unpack: Callable[[bytes], list[T]]
-) -> list[T]:
-    found: list[T] = []
-    for start, count, position in _pages(db, job, first, upto):
-        row = read.row(db, position)
-        event = None if row is None else row.event
-        if not isinstance(event, PageDiscovered | DidsGiven):
-            raise TypeError(f"event {position} should hold ordinals {start}.. of job {job.id}")
-        found += unpack(event.dids)[max(first - start, 0) : min(upto - start, count)]
-    if len(found) != upto - first:
-        raise ValueError(f"job {job.id} has {len(found)} DIDs in {first}..{upto}")
-    return found
-
-
-def _pages(
-    db: sqlite3.Connection, job: Job, first: int, upto: int
-) -> Iterator[tuple[int, int, int]]:
-    (start,) = db.execute(
-        "SELECT coalesce(max(first), 0) FROM page WHERE job = ? AND first <= ?",
-        (job.position, first),
-    ).fetchone()
-    yield from db.execute(
-        "SELECT first, count, position FROM page WHERE job = ? AND first >= ? AND first < ?",
-        (job.position, start, upto),
-    ).fetchall()
-
-
-def count_records(db: sqlite3.Connection, repo: bytes, collection: str, n: int) -> None:
-    """`n` records of `collection` came for `repo`: its jobs that asked for them count them."""
-    rows = db.execute(
-        "SELECT job.number, job.state FROM repo JOIN member ON member.repo = repo.id"
-        " JOIN job ON job.number = member.job WHERE repo.did = ?",
-        (repo,),
-    ).fetchall()
-    for number, state in rows:
-        if collection in _DECODER.decode(state).collections:
-            db.execute("UPDATE job SET records = records + ? WHERE number = ?", (n, number))
+def count_records(db: sqlite3.Connection, more: Mapping[int, int]) -> None:
+    """number -> how many more records of its collections came for a job."""
+    db.executemany(
+        "UPDATE job SET records = records + ? WHERE number = ?",
+        [(n, number) for number, n in more.items()],
+    )

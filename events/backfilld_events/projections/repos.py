@@ -4,7 +4,8 @@ import sqlite3
 
 from msgspec import Struct
 
-from ..ids import Did, unpack_one
+from ..ids import Did
+from . import pages
 from .classes import Class
 
 
@@ -29,13 +30,15 @@ def to_ask(db: sqlite3.Connection, after: int, limit: int, *, failed: bool) -> l
     # word for word the conditions of the partial indexes in schema.sql
     which = "class IN (6, 7) AND class = 6" if failed else "(class IN (1, 2, 5) OR held = 1)"
     rows = db.execute(
-        "SELECT id, did, class IN (1, 2), tap_state, tap_error, rev, tap_records FROM repo"
+        "SELECT id, class IN (1, 2), tap_state, tap_error, rev, tap_records FROM repo"
+        " LEFT JOIN seen ON seen.repo = repo.id"
         f" WHERE {which} AND handed IS NOT NULL AND id > ? ORDER BY id LIMIT ?",
         (after, limit),
-    )
+    ).fetchall()
+    dids = pages.named(db, [number for number, *_ in rows])
     return [
-        Asked(number, unpack_one(did), bool(arriving), (*last,))
-        for number, did, arriving, *last in rows
+        Asked(number, did, bool(arriving), (*last,))
+        for did, (number, arriving, *last) in zip(dids, rows, strict=True)
     ]
 
 
@@ -51,15 +54,17 @@ class Unfit(Struct, frozen=True):
 def failures(db: sqlite3.Connection, job: int, limit: int) -> list[Unfit]:
     """Repositories of the job that failed or are gone, with the reason; oldest first."""
     rows = db.execute(
-        "SELECT did, class, account, tap_state, tap_error, since FROM repo"
-        " WHERE class IN (6, 7) AND EXISTS"
-        " (SELECT 1 FROM member WHERE member.repo = repo.id AND member.job = ?)"
+        "SELECT id, class, account, tap_state, tap_error, since FROM repo"
+        " LEFT JOIN seen ON seen.repo = repo.id WHERE class IN (6, 7) AND (? ="
+        " (SELECT job FROM page WHERE base <= repo.id ORDER BY base DESC LIMIT 1) OR EXISTS"
+        " (SELECT 1 FROM member WHERE member.repo = repo.id AND member.job = ?))"
         " ORDER BY id LIMIT ?",
-        (job, limit),
-    )
+        (job, job, limit),
+    ).fetchall()
+    dids = pages.named(db, [number for number, *_ in rows])
     return [
-        Unfit(unpack_one(did), Class(kind), _reason(Class(kind), account, state, error), since)
-        for did, kind, account, state, error, since in rows
+        Unfit(did, Class(kind), _reason(Class(kind), account, state, error), since)
+        for did, (_, kind, account, state, error, since) in zip(dids, rows, strict=True)
     ]
 
 

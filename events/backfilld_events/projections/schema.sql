@@ -12,21 +12,42 @@ CREATE INDEX job_unended ON job (number) WHERE ended = 0;
 
 CREATE TABLE lexicon (nsid TEXT PRIMARY KEY, state BLOB NOT NULL) STRICT;
 
-CREATE TABLE page (                          -- where the DIDs of a job's ordinals stand in the log
-    job        INTEGER NOT NULL,
-    first      INTEGER NOT NULL,
+CREATE TABLE page (                          -- an event that names repositories; see pages.py
+    base       INTEGER PRIMARY KEY,          -- the number of its first entry
     count      INTEGER NOT NULL,
-    position   INTEGER NOT NULL,
-    PRIMARY KEY (job, first)
+    news       INTEGER NOT NULL,             -- entries that nothing had named before: their home
+    job        INTEGER NOT NULL,             -- 0: receipts of repositories that no job had found
+    first      INTEGER NOT NULL,             -- the ordinal of its first entry in the job
+    position   INTEGER NOT NULL
+) STRICT;
+CREATE INDEX page_ordinal ON page (job, first);
+
+CREATE TABLE drawer (                        -- DID -> number of its repo; see numbers.py
+    node       INTEGER NOT NULL,
+    chunk      INTEGER NOT NULL,
+    entries    BLOB    NOT NULL,
+    PRIMARY KEY (node, chunk)
 ) STRICT, WITHOUT ROWID;
+CREATE TABLE filter (
+    slice      INTEGER PRIMARY KEY,
+    written    INTEGER NOT NULL,             -- entries of the slice below this number are in drawers
+    bits       BLOB    NOT NULL
+) STRICT;
 
 CREATE TABLE repo (
-    id         INTEGER PRIMARY KEY,
-    did        BLOB    NOT NULL UNIQUE,      -- ids.pack_one
-    class      INTEGER NOT NULL,             -- coverage.Class
+    id         INTEGER PRIMARY KEY,          -- its number: base and place of the page it came first
+    class      INTEGER NOT NULL,             -- classes.Class
     since      INTEGER NOT NULL,             -- the position that put it into its class
     handed     INTEGER,                      -- the position of its first hand-off since Tap knows it
-    held       INTEGER NOT NULL DEFAULT 0,   -- 1: a job counts it as coverage.Class.HELD
+    held       INTEGER NOT NULL,             -- 1: a job counts it as classes.Class.HELD
+    live       INTEGER NOT NULL,             -- rows in the index: inserted less deleted
+    aside      INTEGER NOT NULL              -- came, and is no row: dead letters, not asked for
+) STRICT;
+CREATE INDEX repo_unsettled ON repo (id) WHERE class IN (1, 2, 5) OR held = 1;
+CREATE INDEX repo_unfit ON repo (id) WHERE class IN (6, 7);
+
+CREATE TABLE seen (                          -- what Tap told of a repository
+    repo       INTEGER PRIMARY KEY,
     account    TEXT,                         -- the last identity event's status
     handle     TEXT,
     tap_state  TEXT,                         -- the last answer of /info
@@ -34,17 +55,13 @@ CREATE TABLE repo (
     rev        TEXT,
     tap_records INTEGER,
     observed   INTEGER,                      -- the position of that answer
-    drained    INTEGER NOT NULL DEFAULT 0,   -- 1: active, and then Tap's outbox was seen empty
-    live       INTEGER NOT NULL DEFAULT 0,   -- rows in the index: inserted less deleted
-    aside      INTEGER NOT NULL DEFAULT 0    -- came, and is no row: dead letters, not asked for
+    drained    INTEGER NOT NULL DEFAULT 0    -- 1: active, and then Tap's outbox was seen empty
 ) STRICT;
-CREATE INDEX repo_unsettled ON repo (id) WHERE class IN (1, 2, 5) OR held = 1;
-CREATE INDEX repo_unfit ON repo (id) WHERE class IN (6, 7);
 
-CREATE TABLE member (
+CREATE TABLE member (                        -- jobs of a repository besides that of its first page
     repo       INTEGER NOT NULL,
     job        INTEGER NOT NULL,
-    held       INTEGER NOT NULL,             -- 1: coverage.Class.HELD, unless something worse is so
+    held       INTEGER NOT NULL,             -- 1: classes.Class.HELD, unless something worse is so
     PRIMARY KEY (repo, job)
 ) STRICT, WITHOUT ROWID;
 

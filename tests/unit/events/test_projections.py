@@ -2,31 +2,65 @@
 
 import sqlite3
 import tempfile
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from msgspec.structs import replace
 from support.given import LIKES, POSTS, did, dids, handed_off, page, started
 
+from backfilld_events import ids
 from backfilld_events.catalog.index import Account, RecordsCommitted, Tally
-from backfilld_events.catalog.job import JobCompleted, JobEvent, JobPickedUp
+from backfilld_events.catalog.job import JobCompleted, JobEvent, JobPickedUp, PageDiscovered
 from backfilld_events.catalog.lexicon import LexiconDeleted, LexiconUploaded
 from backfilld_events.catalog.source import Observation, ReposObserved, TapConnected
 from backfilld_events.eventlog import EventLog
-from backfilld_events.ids import pack_one
+from backfilld_events.ids import Did, pack_one
+from backfilld_events.log import read
 from backfilld_events.log.append import Append
 from backfilld_events.log.file import open_writer
-from backfilld_events.projections import Projections, jobs, repos
-from backfilld_events.projections.classes import Class
+from backfilld_events.projections import Projections, pages, repos
+from backfilld_events.projections.classes import Class, for_job
 from backfilld_events.row import NewEvent
 
-TABLES = ("folded", "job", "lexicon", "page", "repo", "member", "target", "tally", "delivered")
+TABLES = (
+    "folded", "job", "lexicon", "page", "repo", "seen", "member", "target", "tally", "delivered",
+    "drawer", "filter",
+)  # fmt: skip
 STATES = ("pending", "resyncing", "active", "error", "desynchronized", "unknown")
 
 
 def tables(db: sqlite3.Connection) -> dict[str, list[Any]]:
     return {name: sorted(db.execute(f"SELECT * FROM {name}"), key=repr) for name in TABLES}
+
+
+def members(db: sqlite3.Connection) -> dict[int, set[Did]]:
+    """The DIDs of each job, read from the log itself."""
+    found: dict[int, set[Did]] = {}
+    numbers = dict(db.execute("SELECT 'job/' || id, number FROM job"))
+    for row in read.rows(db, type_name="job.page-discovered"):
+        event = row.event
+        assert isinstance(event, PageDiscovered)
+        found.setdefault(numbers[row.stream], set()).update(ids.unpack(event.dids))
+    return found
+
+
+def recounted(db: sqlite3.Connection, job: int, found: set[Did]) -> dict[Class, int]:
+    """The classes of the job's repositories, one by one."""
+    kinds = dict(db.execute("SELECT id, class FROM repo"))
+    held = {
+        repo for (repo,) in db.execute("SELECT repo FROM member WHERE job = ? AND held", (job,))
+    }
+    dids = pages.named(db, sorted(kinds))
+    return dict(
+        Counter(
+            Class(for_job(kinds[number], held=number in held))
+            for number, did in zip(sorted(kinds), dids, strict=True)
+            if did in found
+        )
+    )
 
 
 class History:
@@ -56,10 +90,6 @@ class History:
         found, handed = self.jobs[job]
         count = data.draw(st.integers(0, 6))
         some = dids(data.draw(st.integers(0, 8)), count)
-        from msgspec.structs import replace
-
-        from backfilld_events import ids
-
         event = replace(page(found, count), dids=ids.pack(some))
         self.jobs[job] = (found + count, handed)
         return [NewEvent(f"job/{job}", event, "system")]
@@ -143,8 +173,10 @@ def test_rebuilt_projections_equal_live_ones(data: st.DataObject) -> None:
         again.rebuild()
         assert tables(db) == live
         assert again.state == state
-        for number, total in db.execute("SELECT job, count(*) FROM member GROUP BY job").fetchall():
-            assert sum(repos.counts(db, number).values()) == total, "one class per repository"
+        for number, found in members(db).items():
+            counts = repos.counts(db, number)
+            assert sum(counts.values()) == len(found), "one class per repository"
+            assert counts == recounted(db, number, found)
         db.close()
 
 
@@ -167,12 +199,11 @@ def test_tables_of_another_version_are_made_anew(tmp_path: Path) -> None:
 def test_a_batch_is_read_back_from_the_pages_it_spans(tmp_path: Path) -> None:
     db = open_writer(tmp_path / "events.db", "backfilld_events.log")
     log = EventLog(db)
-    pages = [page(0, 3), page(3, 4), page(7, 0), page(7, 2)]
-    events = [NewEvent("job/a", started(POSTS), "x"), *(NewEvent("job/a", p, "x") for p in pages)]
+    found = [page(0, 3), page(3, 4), page(7, 0), page(7, 2)]
+    events = [NewEvent("job/a", started(POSTS), "x"), *(NewEvent("job/a", p, "x") for p in found)]
     log.append([Append(events)], 1)
-    job = log.state.jobs["a"]
-    assert jobs.dids(db, job, 2, 8) == dids(2, 6)
-    assert jobs.dids(db, job, 0, 9) == dids(0, 9)
+    assert pages.dids(db, 1, 2, 8) == dids(2, 6)
+    assert pages.dids(db, 1, 0, 9) == dids(0, 9)
 
 
 def test_a_repository_is_synced_when_as_many_records_came_as_tap_knows(tmp_path: Path) -> None:

@@ -1,0 +1,146 @@
+"""Pages: the events that name repositories, as ranges of numbers.
+
+Every entry of such an event has a number, `base` and its place; the number under which a DID came
+first is its repository's. So neither table nor queue repeats a DID: the event holds it.
+"""
+
+import sqlite3
+from bisect import bisect_right
+from collections.abc import Iterable, Iterator, Sequence
+
+from msgspec import Struct
+
+from .. import ids
+from ..catalog import Event
+from ..catalog.index import RecordsCommitted
+from ..catalog.job import DidsGiven, PageDiscovered
+from ..ids import Did
+from ..log import read
+
+_COLUMNS = "base, count, news, job, first, position"
+
+
+class Page(Struct, frozen=True):
+    """A row of the table: the entries `base .. base + count`; `news` of them are at home here.
+    For a job they have the ordinals `first .. first + count`."""
+
+    base: int
+    count: int
+    news: int
+    job: int
+    first: int
+    position: int
+
+
+def keys_named(event: Event) -> list[bytes]:
+    """The entries of the event, as keys (ids.pack_one), in the order of their numbers."""
+    match event:
+        case PageDiscovered() | DidsGiven():
+            return ids.unpack_keys(event.dids)
+        case RecordsCommitted():
+            named = [one.repo for one in event.tallies] + [one.repo for one in event.accounts]
+            return list(dict.fromkeys(named))
+        case _:
+            raise TypeError(f"{type(event).__name__} names no repositories")
+
+
+def put(db: sqlite3.Connection, page: Page) -> None:
+    """Writes a page."""
+    db.execute(
+        f"INSERT INTO page ({_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?)",
+        (page.base, page.count, page.news, page.job, page.first, page.position),
+    )
+
+
+def following(db: sqlite3.Connection) -> int:
+    """The next number to give."""
+    row = db.execute("SELECT base + count FROM page ORDER BY base DESC LIMIT 1").fetchone()
+    return 1 if row is None else int(row[0])
+
+
+def of_ordinals(db: sqlite3.Connection, job: int, first: int, upto: int) -> list[Page]:
+    """The pages that hold the ordinals `first .. upto` of the job, in order."""
+    (start,) = db.execute(
+        "SELECT coalesce(max(first), 0) FROM page WHERE job = ? AND first <= ?", (job, first)
+    ).fetchone()
+    rows = db.execute(
+        f"SELECT {_COLUMNS} FROM page WHERE job = ? AND first >= ? AND first < ?"
+        " AND first + count > ? ORDER BY first",
+        (job, start, upto, first),
+    )
+    return [Page(*row) for row in rows]
+
+
+def keys_of(db: sqlite3.Connection, page: Page) -> list[bytes]:
+    """The keys of the page's entries, read from the log."""
+    return keys_named(_event(db, page))
+
+
+def dids(db: sqlite3.Connection, job: int, first: int, upto: int) -> list[Did]:
+    """The DIDs with the ordinals `first .. upto` of the job, read from the log."""
+    found: list[Did] = []
+    for page in of_ordinals(db, job, first, upto):
+        event = _event(db, page)
+        if not isinstance(event, PageDiscovered | DidsGiven):
+            raise TypeError(f"event {page.position} should hold ordinals of job {job}")
+        named = ids.unpack(event.dids)
+        found += named[max(first - page.first, 0) : min(upto - page.first, page.count)]
+    if len(found) != upto - first:
+        raise ValueError(f"job {job} has {len(found)} DIDs in {first}..{upto}")
+    return found
+
+
+def named(db: sqlite3.Connection, numbers: Sequence[int]) -> list[Did]:
+    """The DIDs of repositories, given their numbers in rising order."""
+    found: list[Did] = []
+    page, keys = Page(0, 0, 0, 0, 0, 0), list[bytes]()
+    for number in numbers:
+        if number >= page.base + page.count:
+            row = db.execute(
+                f"SELECT {_COLUMNS} FROM page WHERE base <= ? ORDER BY base DESC LIMIT 1", (number,)
+            ).fetchone()
+            page = Page(*row)
+            keys = keys_of(db, page)
+        found.append(ids.unpack_one(keys[number - page.base]))
+    return found
+
+
+def since(db: sqlite3.Connection, number: int) -> Iterator[tuple[list[bytes], int]]:
+    """(keys, base) of the pages with entries from that number on at which a repository came
+    first."""
+    (start,) = db.execute(
+        "SELECT coalesce(max(base), 0) FROM page WHERE base <= ?", (number,)
+    ).fetchone()
+    rows = db.execute(f"SELECT {_COLUMNS} FROM page WHERE base >= ? AND news > 0", (start,))
+    for row in rows.fetchall():
+        page = Page(*row)
+        yield keys_of(db, page), page.base
+
+
+class Homes:
+    """The job of the page at which each of some repositories came first."""
+
+    def __init__(self, db: sqlite3.Connection, numbers: Iterable[int]) -> None:
+        self._bases: list[int] = []
+        self._jobs: list[int] = []
+        end = 0
+        for number in sorted(numbers):
+            if number < end:
+                continue
+            base, count, job = db.execute(
+                "SELECT base, count, job FROM page WHERE base <= ? ORDER BY base DESC LIMIT 1",
+                (number,),
+            ).fetchone()
+            self._bases.append(base)
+            self._jobs.append(job)
+            end = base + count
+
+    def __getitem__(self, number: int) -> int:
+        return self._jobs[bisect_right(self._bases, number) - 1]
+
+
+def _event(db: sqlite3.Connection, page: Page) -> Event:
+    row = read.row(db, page.position)
+    if row is None:
+        raise ValueError(f"event {page.position} should name repositories, and is not there")
+    return row.event
