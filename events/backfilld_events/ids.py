@@ -5,10 +5,10 @@ limits are those of atproto.com/specs (did, nsid, record-key, tid, cid, handle);
 them to the official interop vectors.
 """
 
-import base64
 import re
 from collections.abc import Sequence
-from typing import NewType
+from functools import lru_cache
+from typing import NewType, TypeGuard
 
 Did = NewType("Did", str)
 Nsid = NewType("Nsid", str)
@@ -79,7 +79,7 @@ def parse_did(value: object) -> Did:
     return Did(value)
 
 
-def is_did(value: object) -> bool:
+def is_did(value: object) -> TypeGuard[Did]:
     """Whether `value` is a DID by syntax; `parse_did` without the cost of an error's text."""
     return (
         isinstance(value, str) and len(value) <= DID_CHARS_MAX and _DID.fullmatch(value) is not None
@@ -131,23 +131,31 @@ def parse_cid(value: object) -> Cid:
 
 _PLC_BYTES = 15
 _PLC_CHARS = 24
-_TO_BASE32HEX = bytes.maketrans(
-    b"abcdefghijklmnopqrstuvwxyz234567", b"0123456789abcdefghijklmnopqrstuv"
-)
+_PLC_PREFIX = "did:plc:"
+_BASE32 = b"abcdefghijklmnopqrstuvwxyz234567"
+_TO_BASE32HEX = bytes.maketrans(_BASE32, b"0123456789abcdefghijklmnopqrstuv")
+_FROM_FIVE_BITS = bytes.maketrans(bytes(range(32)), _BASE32)
+_ALL_PLC = re.compile(r"(?:did:plc:[a-z2-7]{24})*+", re.ASCII)
+_FILLER = Did(_PLC_PREFIX + "a" * _PLC_CHARS)
 
 
 def pack(dids: Sequence[Did]) -> bytes:
     """`dids` in their order: a table of those that are no did:plc, then 15 bytes each."""
-    others = [(at, did.encode()) for at, did in enumerate(dids) if not _PLC.fullmatch(did)]
+    others: list[tuple[int, bytes]] = []
+    # a match of all at once is a tenth of one each; of 32 characters each, or two short ones might
+    # pass for a long one
+    joined = "".join(dids)
+    if not _ALL_PLC.fullmatch(joined) or any(len(did) != len(_FILLER) for did in dids):
+        others = [(at, did.encode()) for at, did in enumerate(dids) if not _PLC.fullmatch(did)]
+        held = {at for at, _ in others}
+        joined = "".join(_FILLER if at in held else did for at, did in enumerate(dids))
     table = b"".join(
         at.to_bytes(4, "big") + len(text).to_bytes(2, "big") + text for at, text in others
     )
-    held = {at for at, _ in others}
-    filler = "a" * _PLC_CHARS
-    chars = "".join(filler if at in held else did[8:] for at, did in enumerate(dids))
     # one big number: int() reads base 32 in C, base64.b32decode loops in Python
-    body = int(chars.encode().translate(_TO_BASE32HEX) or b"0", 32)
-    return len(others).to_bytes(4, "big") + table + body.to_bytes(_PLC_BYTES * len(dids), "big")
+    chars = joined.replace(_PLC_PREFIX, "").encode().translate(_TO_BASE32HEX)
+    body = int(chars or b"0", 32).to_bytes(_PLC_BYTES * len(dids), "big")
+    return len(others).to_bytes(4, "big") + table + body
 
 
 def unpack(packed: bytes) -> list[Did]:
@@ -156,11 +164,40 @@ def unpack(packed: bytes) -> list[Did]:
     A cut by whole DIDs cannot be seen here: whoever keeps packed DIDs keeps their count.
     """
     others, body = _split(packed)
-    chars = base64.b32encode(body).decode().lower()
-    dids = [Did("did:plc:" + chars[i : i + _PLC_CHARS]) for i in range(0, len(chars), _PLC_CHARS)]
+    chars = _base32(body)
+    dids = [Did(_PLC_PREFIX + chars[i : i + _PLC_CHARS]) for i in range(0, len(chars), _PLC_CHARS)]
     for ordinal, did in others.items():
         dids[ordinal] = did
     return dids
+
+
+def _base32(data: bytes) -> str:
+    """Base 32 of 5, 10, 15 ... bytes, all at once: base64.b32encode takes thirty times as long.
+
+    Each 5 bytes go into a lane of 8; three times the upper half of a lane's bits is moved to the
+    upper half of the lane, for all lanes by one shift of one big number: 8 x 5 bits are left.
+    """
+    lanes = len(data) // 5
+    spread = bytearray(8 * lanes)
+    for byte in range(5):
+        spread[3 + byte :: 8] = data[byte::5]
+    bits = int.from_bytes(spread, "big")
+    for lower, shift in _masks(lanes):
+        low = bits & lower
+        bits = low | (bits ^ low) << shift
+    return bits.to_bytes(8 * lanes, "big").translate(_FROM_FIVE_BITS).decode()
+
+
+@lru_cache(maxsize=8)  # pages come in few sizes
+def _masks(lanes: int) -> Sequence[tuple[int, int]]:
+    """(the lower halves, how far the upper halves move) for lanes of 64, 32 and 16 bits."""
+    return tuple(
+        (
+            int.from_bytes(((1 << bits) - 1).to_bytes(size, "big") * (8 * lanes // size), "big"),
+            shift,
+        )
+        for bits, size, shift in ((20, 8, 12), (10, 4, 6), (5, 2, 3))
+    )
 
 
 def unpack_keys(packed: bytes) -> list[bytes]:
@@ -199,5 +236,5 @@ def pack_one(did: Did) -> bytes:
 def unpack_one(key: bytes) -> Did:
     """The DID of a key made by `pack_one`."""
     if len(key) == _PLC_BYTES:
-        return Did("did:plc:" + base64.b32encode(key).decode().lower())
+        return Did(_PLC_PREFIX + _base32(key))
     return Did(key.rstrip(b"\0").decode())

@@ -61,9 +61,11 @@ def _page(whole: Answer) -> Page:
     answer = decoded(whole, _Body)
     if answer.cursor is not None and len(answer.cursor) > CURSOR_CHARS_MAX:
         raise Failure("bad_answer", f"a cursor of {len(answer.cursor):,} characters")
-    entries = [repo.did for repo in answer.repos]
-    return Page(
-        dids=[Did(entry) for entry in entries if isinstance(entry, str) and is_did(entry)],
-        malformed=[shown(entry) for entry in entries if not is_did(entry)],
-        cursor=answer.cursor or None,
-    )
+    dids: list[Did] = []
+    malformed: list[str] = []
+    for repo in answer.repos:
+        if is_did(repo.did):
+            dids.append(repo.did)
+        else:
+            malformed.append(shown(repo.did))
+    return Page(dids, malformed, answer.cursor or None)
