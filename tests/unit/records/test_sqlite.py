@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from msgspec.structs import replace
 from support.given import LIKES, POSTS, did
 
 from backfilld.deliveries import AccountDelivery, DeadDelivery, RecordDelivery
@@ -104,7 +105,7 @@ def test_an_account_is_what_was_last_said_of_it(store: SqliteStore, path: Path) 
 
 
 def test_records_nobody_asked_for_are_counted_and_not_kept(store: SqliteStore, path: Path) -> None:
-    other = record()._replace(collection=LIKES)
+    other = replace(record(), collection=LIKES)
     ((_, what, counts),) = store.commit(Group([], [], [], [other]), 1).counts
     assert (what, counts.ignored) == (LIKES, 1)
     assert rows(path) == []
@@ -123,7 +124,7 @@ def test_receipts_have_no_gap_and_survive_being_opened_again(path: Path) -> None
 
 def test_a_group_that_fails_leaves_nothing_behind(store: SqliteStore, path: Path) -> None:
     store.commit(group(record()), 1)
-    broken = record(n=1, rkey="b")._replace(body="no bytes")  # type: ignore[arg-type]
+    broken = replace(record(n=1, rkey="b"), body="no bytes")  # type: ignore[arg-type]
     with pytest.raises(sqlite3.IntegrityError):
         store.commit(group(record(n=1, rkey="a"), broken), 2)
     assert len(rows(path)) == 1

@@ -141,3 +141,41 @@ def test_no_changed_byte_raises(place: int, byte: int) -> None:
     one = frames.decode(CREATE[:place] + bytes([byte]) + CREATE[place + 1 :])
     if isinstance(one, DeadDelivery) and place > 7:  # the number itself and what ends it are whole
         assert one.ack == 3, "it blocks its repository unless it is acked"
+
+
+ODD = [
+    {"did": "did:web:a.example"}, {"did": "did:plc:" + "x" * 2100}, {"did": DID + ":"},
+    {"rkey": "self"}, {"rkey": "a:b~c.d_e-f"}, {"rkey": ""}, {"rkey": "x" * 512},
+    {"rkey": "x" * 513}, {"rkey": "ä"}, {"rkey": "a\n"}, {"cid": "zQmb+="}, {"cid": "Qmb" + CID},
+    {"cid": "b" * 7}, {"cid": "b" * 257}, {"cid": CID + "\n"}, {"cid": "ä" * 9}, {"cid": ""},
+    {"rev": "3n32whm55fc2n\n"}, {"rev": "zn32whm55fc2n"}, {"rev": ""}, {"live": True},
+    {"collection": "a.b.c" + "." + "d" * 320}, {"collection": "a..b"}, {"action": "delete"},
+    {"action": "delete", "cid": None, "rkey": "x" * 513}, {"record": [1]}, {"record": 1.5},
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("fields", ODD, ids=str)
+def test_the_quick_way_is_as_strict_as_the_slow_one(fields: dict[str, Any]) -> None:
+    for base in (CREATE, DELETE):
+        frame = changed(base, **fields)
+        slow = frames._slowly(frame)
+        for _ in range(2):  # the second time from what it has learned
+            assert frames._quickly(frame) in (None, slow)
+            assert frames.decode(frame) == slow
+
+
+def test_the_quick_way_is_the_one_that_is_taken() -> None:
+    for frame in (CREATE, DELETE):
+        assert frames._quickly(frame) is not None
+    assert frames._quickly(IDENTITY) is None
+    both = CREATE[:-1] + b',"identity":{"did":7}}'
+    assert frames.decode(both) == frames._slowly(both)
+
+
+@given(
+    st.sampled_from([CREATE, DELETE, IDENTITY]), st.integers(0, 400), st.binary(max_size=3)
+)  # fmt: skip
+def test_whatever_is_changed_both_ways_agree(frame: bytes, place: int, new: bytes) -> None:
+    place %= len(frame)
+    odd = frame[:place] + new + frame[place + 1 :]
+    assert frames._quickly(odd) in (None, frames._slowly(odd))

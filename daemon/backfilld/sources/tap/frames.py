@@ -2,9 +2,13 @@
 
 Everything is validated on the way in, and a message that does not fit becomes a DeadDelivery with
 its bytes: unread and unacked it would block its repository for ever.
+
+Two ways lead to the same answer. The slow one has every rule in its types, and a reason for each
+refusal; the quick one (`_quickly`) knows records alone, and hands back whatever it is not sure of.
 """
 
 import re
+from collections.abc import Iterable
 from typing import Annotated, Literal
 
 import msgspec
@@ -32,16 +36,24 @@ _ID_FIRST = re.compile(rb'\s*\{\s*"id"\s*:\s*(\d{1,18})\s*[,}]')
 
 _TOKEN = re.compile(rb'"(?:[^"\\]|\\.)*+(?:"|\Z)|[{}\[\]]', re.DOTALL)
 
-_Did = Annotated[str, Meta(pattern=rf"^{DID_PATTERN}\Z", max_length=DID_CHARS_MAX)]
-_Nsid = Annotated[str, Meta(pattern=r"^[a-zA-Z][a-zA-Z0-9-]*(\.[a-zA-Z0-9-]+)+\Z", max_length=317)]
-_Rkey = Annotated[str, Meta(pattern=r"^[a-zA-Z0-9_~.:-]+\Z", max_length=512)]
-_Rev = Annotated[str, Meta(pattern=rf"^{TID_PATTERN}\Z")]
-_Cid = Annotated[str, Meta(pattern=rf"^{CID_PATTERN}\Z")]
+_DID = rf"^{DID_PATTERN}\Z"
+_NSID = r"^[a-zA-Z][a-zA-Z0-9-]*(\.[a-zA-Z0-9-]+)+\Z"
+_RKEY = r"^[a-zA-Z0-9_~.:-]+\Z"
+_REV = rf"^{TID_PATTERN}\Z"
+_CID = rf"^{CID_PATTERN}\Z"
+_NSID_CHARS_MAX, _RKEY_CHARS_MAX, _CID_CHARS_MIN, _CID_CHARS_MAX = 317, 512, 8, 256
+
+_Did = Annotated[str, Meta(pattern=_DID, max_length=DID_CHARS_MAX)]
+_Nsid = Annotated[str, Meta(pattern=_NSID, max_length=_NSID_CHARS_MAX)]
+_Rkey = Annotated[str, Meta(pattern=_RKEY, max_length=_RKEY_CHARS_MAX)]
+_Rev = Annotated[str, Meta(pattern=_REV)]
+_Cid = Annotated[str, Meta(pattern=_CID)]
+_Number = Annotated[int, Meta(ge=0, le=2**63 - 1)]
 _Word = Annotated[str, Meta(max_length=64)]
 _Name = Annotated[str, Meta(max_length=253)]
 
 
-class _Record(Struct):
+class _Record(Struct, gc=False):
     did: _Did
     collection: _Nsid
     rkey: _Rkey
@@ -52,18 +64,61 @@ class _Record(Struct):
     record: Raw | UnsetType = UNSET
 
 
-class _Identity(Struct):
+class _Identity(Struct, gc=False):
     did: _Did
     handle: _Name
     is_active: bool
     status: _Word
 
 
-class _Message(Struct):
-    id: Annotated[int, Meta(ge=0, le=2**63 - 1)]
+class _Message(Struct, gc=False):
+    id: _Number
     type: Literal["record", "identity"]
     record: _Record | UnsetType = UNSET
     identity: _Identity | UnsetType = UNSET
+
+
+class _QuickRecord(Struct, gc=False):
+    """In Tap's order of keys, which msgspec then finds at once; patterns are checked after it."""
+
+    live: bool
+    did: str
+    rev: str
+    collection: str
+    rkey: str
+    action: Literal["create", "update", "delete"]
+    record: Raw | UnsetType = UNSET
+    cid: str | UnsetType = UNSET
+
+
+class _QuickMessage(Struct, gc=False):
+    id: _Number
+    type: Literal["record"]
+    record: _QuickRecord
+    identity: Raw | UnsetType = UNSET
+
+
+class _Known:
+    """Values of one kind that were found right before: each DID comes with hundreds of records.
+
+    `get` gives the very string that was kept, whose hash is known: what looks it up later is
+    spared computing it. When full it begins anew; a bound on memory, not on the values.
+    """
+
+    def __init__(self, pattern: str, chars_max: int, values_max: int) -> None:
+        self._match = re.compile(pattern).search
+        self._chars_max, self._values_max = chars_max, values_max
+        self._values: dict[str, str] = {}
+        self.get = self._values.get
+
+    def learn(self, value: str) -> str | None:
+        """`value`, if it is right."""
+        if len(value) > self._chars_max or not self._match(value):
+            return None
+        if len(self._values) >= self._values_max:
+            self._values.clear()
+        self._values[value] = value
+        return value
 
 
 class _LooseRecord(Struct, frozen=True):
@@ -77,12 +132,64 @@ class _Loose(Struct, frozen=True):
     identity: _LooseRecord = _LooseRecord()
 
 
+_DIDS = _Known(_DID, DID_CHARS_MAX, 20_000)
+_NSIDS = _Known(_NSID, _NSID_CHARS_MAX, 1_000)
+_REVS = _Known(_REV, 13, 20_000)
+_is_rkey = re.compile(_RKEY).search
+_is_cid = re.compile(_CID).search
+
 _DECODE = msgspec.json.Decoder(_Message).decode
+_DECODE_QUICK = msgspec.json.Decoder(_QuickMessage).decode
 _DECODE_LOOSE = msgspec.json.Decoder(_Loose).decode
 
 
 def decode(frame: bytes) -> Delivery:
     """What one text frame of /channel says."""
+    return _quickly(frame) or _slowly(frame)
+
+
+def decode_all(frames: Iterable[bytes]) -> list[Delivery]:
+    """What each of them says."""
+    return [_quickly(frame) or _slowly(frame) for frame in frames]
+
+
+def _quickly(frame: bytes) -> RecordDelivery | None:
+    """A record that is right beyond doubt; None: ask `_slowly`."""
+    try:
+        message = _DECODE_QUICK(frame)
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+        return None
+    one = message.record
+    did = _DIDS.get(one.did) or _DIDS.learn(one.did)
+    collection = _NSIDS.get(one.collection) or _NSIDS.learn(one.collection)
+    rev = _REVS.get(one.rev) or _REVS.learn(one.rev)
+    if did is None or collection is None or rev is None or message.identity is not UNSET:
+        return None
+    rkey, cid, body = one.rkey, None, None
+    if one.action == "delete":
+        if one.cid is not UNSET or not _is_rkey(rkey) or len(rkey) > _RKEY_CHARS_MAX:
+            return None
+    else:
+        if one.cid is UNSET or one.record is UNSET or not _are_right(rkey, one.cid):
+            return None
+        cid, body = Cid(one.cid), bytes(one.record)
+    return RecordDelivery(
+        message.id, Did(did), Nsid(collection), Rkey(rkey), Rev(rev), cid, body, one.live
+    )
+
+
+def _are_right(rkey: str, cid: str) -> bool:
+    """Whether both keep their rules. Almost all are letters and digits alone, which one test of
+    both tells at a third of the price of two patterns."""
+    if not (0 < len(rkey) <= _RKEY_CHARS_MAX and _CID_CHARS_MIN <= len(cid) <= _CID_CHARS_MAX):
+        return False
+    if (rkey + cid).encode().isalnum() and not cid.startswith("Qmb"):
+        return True
+    return _is_rkey(rkey) is not None and _is_cid(cid) is not None
+
+
+def _slowly(frame: bytes) -> Delivery:
+    """The same for any message, and why it cannot be used if so."""
     body: bytes | None = None
     try:
         message = _DECODE(frame)
