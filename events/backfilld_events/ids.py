@@ -42,6 +42,12 @@ _RKEY = re.compile(r"[a-zA-Z0-9_~.:-]{1,512}", re.ASCII)
 _TID = re.compile(TID_PATTERN, re.ASCII)
 _CID = re.compile(CID_PATTERN, re.ASCII)
 
+_PLC_PREFIX = "did:plc:"
+_PLC_BYTES = 15
+_PLC_CHARS = 24
+_ALL_PLC = re.compile(r"(?:did:plc:[a-z2-7]{24})*+", re.ASCII)
+_FILLER = Did(_PLC_PREFIX + "a" * _PLC_CHARS)  # where another DID stands among did:plc
+
 DID_CHARS_MAX = 2048
 NSID_CHARS_MAX = 317  # the one limit on the authority too: an official vector goes over its 253
 HANDLE_CHARS_MAX = 253
@@ -84,6 +90,16 @@ def is_did(value: object) -> TypeGuard[Did]:
     return (
         isinstance(value, str) and len(value) <= DID_CHARS_MAX and _DID.fullmatch(value) is not None
     )
+
+
+def all_plc(values: Sequence[object]) -> TypeGuard[Sequence[Did]]:
+    """Whether each is a did:plc; one match of all of them takes a tenth of one each."""
+    try:
+        joined = "".join(values)  # type: ignore[arg-type]
+    except TypeError:
+        return False
+    # of 32 characters each, or a short and a long one might pass for two
+    return {*map(len, values)} <= {len(_FILLER)} and _ALL_PLC.fullmatch(joined) is not None  # type: ignore[arg-type]
 
 
 def parse_nsid(value: object) -> Nsid:
@@ -129,31 +145,23 @@ def parse_cid(value: object) -> Cid:
 # 20 million DIDs must cost hundreds of MB in the log, not GB: a did:plc is 24 characters of
 # base32, exactly 15 bytes. Any other DID stands in a table in front, by its ordinal.
 
-_PLC_BYTES = 15
-_PLC_CHARS = 24
-_PLC_PREFIX = "did:plc:"
 _BASE32 = b"abcdefghijklmnopqrstuvwxyz234567"
 _TO_BASE32HEX = bytes.maketrans(_BASE32, b"0123456789abcdefghijklmnopqrstuv")
 _FROM_FIVE_BITS = bytes.maketrans(bytes(range(32)), _BASE32)
-_ALL_PLC = re.compile(r"(?:did:plc:[a-z2-7]{24})*+", re.ASCII)
-_FILLER = Did(_PLC_PREFIX + "a" * _PLC_CHARS)
 
 
 def pack(dids: Sequence[Did]) -> bytes:
     """`dids` in their order: a table of those that are no did:plc, then 15 bytes each."""
     others: list[tuple[int, bytes]] = []
-    # a match of all at once is a tenth of one each; of 32 characters each, or two short ones might
-    # pass for a long one
-    joined = "".join(dids)
-    if not _ALL_PLC.fullmatch(joined) or any(len(did) != len(_FILLER) for did in dids):
+    if not all_plc(dids):
         others = [(at, did.encode()) for at, did in enumerate(dids) if not _PLC.fullmatch(did)]
         held = {at for at, _ in others}
-        joined = "".join(_FILLER if at in held else did for at, did in enumerate(dids))
+        dids = [_FILLER if at in held else did for at, did in enumerate(dids)]
     table = b"".join(
         at.to_bytes(4, "big") + len(text).to_bytes(2, "big") + text for at, text in others
     )
     # one big number: int() reads base 32 in C, base64.b32decode loops in Python
-    chars = joined.replace(_PLC_PREFIX, "").encode().translate(_TO_BASE32HEX)
+    chars = "".join(dids).replace(_PLC_PREFIX, "").encode().translate(_TO_BASE32HEX)
     body = int(chars or b"0", 32).to_bytes(_PLC_BYTES * len(dids), "big")
     return len(others).to_bytes(4, "big") + table + body
 

@@ -235,3 +235,12 @@ def test_a_short_value_is_shown_whole_and_a_long_one_with_its_beginning() -> Non
     assert ids.shown("net.example") == "'net.example'"
     assert ids.shown("a\nb") == "'a\\nb'"
     assert ids.shown("a" * 81) == "'" + "a" * 80 + "…'"
+
+
+@given(st.lists(st.sampled_from([
+    "did:plc:" + "a" * 24, "did:plc:" + "b" * 24, "did:plc:" + "a" * 23, "did:plc:" + "a" * 25,
+    "did:web:example.com", "", 7, "did:plc:" + "a" * 24 + "\n",
+]), max_size=4))  # fmt: skip
+def test_all_are_did_plc_when_each_is(values: list[object]) -> None:
+    each = [isinstance(one, str) and len(one) == 32 and ids.is_did(one) for one in values]
+    assert ids.all_plc(values) == all(each)

@@ -8,7 +8,7 @@ Source: com.atproto.sync.listReposByCollection, and how collectiondir and rainbo
 import httpx
 from msgspec import Struct
 
-from backfilld_events.ids import Did, Nsid, is_did, shown
+from backfilld_events.ids import Did, Nsid, all_plc, is_did, shown
 
 from ..asking import Answer, ask, decoded, failure_of, said
 from ..clock import Clock
@@ -61,11 +61,14 @@ def _page(whole: Answer) -> Page:
     answer = decoded(whole, _Body)
     if answer.cursor is not None and len(answer.cursor) > CURSOR_CHARS_MAX:
         raise Failure("bad_answer", f"a cursor of {len(answer.cursor):,} characters")
+    entries = [repo.did for repo in answer.repos]
+    if all_plc(entries):
+        return Page([*entries], [], answer.cursor or None)
     dids: list[Did] = []
     malformed: list[str] = []
-    for repo in answer.repos:
-        if is_did(repo.did):
-            dids.append(repo.did)
+    for entry in entries:
+        if is_did(entry):
+            dids.append(entry)
         else:
-            malformed.append(shown(repo.did))
+            malformed.append(shown(entry))
     return Page(dids, malformed, answer.cursor or None)
