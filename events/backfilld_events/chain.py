@@ -10,24 +10,18 @@ import msgspec
 
 GENESIS = bytes(32)  # stands where the hash before the first row would
 
-_ENCODER = msgspec.msgpack.Encoder()
+# all columns of a row but its hash, in the order of the table: position, stream, version, type,
+# schema, recorded_at, actor, cause, payload
+Columns = tuple[int, str, int, str, int, int, str, int | None, bytes]
+
+# bound once: two lookups fewer for each row of a log of millions
+_encode = msgspec.msgpack.Encoder().encode
+_sha256 = hashlib.sha256
 
 
-def link(
-    previous: bytes,
-    position: int,
-    stream: str,
-    version: int,
-    name: str,
-    schema: int,
-    recorded_at: int,
-    actor: str,
-    cause: int | None,
-    payload: bytes,
-) -> bytes:
-    """SHA-256 over `previous` and the msgpack array of all other columns, in this order.
+def link(previous: bytes, columns: Columns) -> bytes:
+    """SHA-256 over `previous` and the msgpack array of `columns`.
 
     msgpack says every length, so no two different rows encode alike.
     """
-    columns = (position, stream, version, name, schema, recorded_at, actor, cause, payload)
-    return hashlib.sha256(previous + _ENCODER.encode(columns)).digest()
+    return _sha256(previous + _encode(columns)).digest()

@@ -4,6 +4,8 @@ The one rule: what was written once can be read for ever. An unknown type, a sch
 future or a payload that does not fit is an error that names it, never skipped.
 """
 
+from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import msgspec
@@ -11,7 +13,7 @@ import msgspec
 from .catalog import SCHEMAS, TYPES, Event
 from .upcasts import UPCASTS
 
-_ENCODER = msgspec.msgpack.Encoder()
+_encode = msgspec.msgpack.Encoder().encode
 _DECODERS: dict[str, msgspec.msgpack.Decoder[Event]] = {
     name: msgspec.msgpack.Decoder(event_type) for name, event_type in TYPES.items()
 }
@@ -25,11 +27,23 @@ class Undecodable(ValueError):
 def encode(event: Event) -> tuple[str, int, bytes]:
     """(type name, schema version, payload) as the log keeps them."""
     name = _NAMES[type(event)]
-    return name, SCHEMAS.get(name, 1), _ENCODER.encode(event)
+    return name, SCHEMAS.get(name, 1), _encode(event)
 
 
 def decode(name: str, schema: int, payload: bytes) -> Event:
     """The event of a row. Raises Undecodable."""
+    try:
+        return reader(name, schema)(payload)
+    except (msgspec.MsgspecError, UnicodeDecodeError) as error:  # the latter from a bad string
+        raise Undecodable(f"{name!r} schema {schema}: {error}") from error
+
+
+def reader(name: str, schema: int) -> Callable[[bytes], Event]:
+    """What reads payloads of this type and schema; whoever reads many looks it up once.
+
+    Raises Undecodable for a type or schema that is not known. What it gives raises what msgspec
+    raises: `decode` the same payload to have it in words.
+    """
     current = SCHEMAS.get(name, 1)
     decoder = _DECODERS.get(name)
     if decoder is None or not 1 <= schema <= current:
@@ -37,12 +51,11 @@ def decode(name: str, schema: int, payload: bytes) -> Event:
             f"{name!r} schema {schema} is not known to this version; it was written by another, "
             "probably newer one: read the log with that"
         )
-    try:
-        if schema == current:
-            return decoder.decode(payload)
-        fields: dict[str, Any] = msgspec.msgpack.decode(payload)
-        for version in range(schema, current):
-            fields = UPCASTS[name, version](fields)
-        return msgspec.convert(fields, TYPES[name])
-    except msgspec.MsgspecError as error:
-        raise Undecodable(f"{name!r} schema {schema}: {error}") from error
+    return decoder.decode if schema == current else partial(_lifted, name, schema, current)
+
+
+def _lifted(name: str, schema: int, current: int, payload: bytes) -> Event:
+    fields: dict[str, Any] = msgspec.msgpack.decode(payload)
+    for version in range(schema, current):
+        fields = UPCASTS[name, version](fields)
+    return msgspec.convert(fields, TYPES[name])

@@ -4,6 +4,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from msgspec import Struct
+from msgspec.structs import astuple
 
 from . import chain
 from .catalog import Event
@@ -48,20 +49,15 @@ class Row(Struct, frozen=True):
         """`recorded_at` in seconds."""
         return self.recorded_at / 1e6
 
+    @property
+    def columns(self) -> chain.Columns:
+        """All that the hash covers, in the order of COLUMNS."""
+        columns: chain.Columns = astuple(self)[:-1]
+        return columns
+
     def linked(self, previous: bytes) -> bytes:
         """The hash this row must have when `previous` is the hash before it."""
-        return chain.link(
-            previous,
-            self.position,
-            self.stream,
-            self.version,
-            self.type,
-            self.schema,
-            self.recorded_at,
-            self.actor,
-            self.cause,
-            self.payload,
-        )
+        return chain.link(previous, self.columns)
 
 
 def from_columns(columns: tuple[Any, ...]) -> Row:

@@ -13,7 +13,16 @@ from .. import chain, codec
 from ..catalog import Event
 from ..row import COLUMNS, PREVIOUS, NewEvent, Row
 
-_INSERT = f"INSERT INTO event ({COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+_ROW = "(?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+_COLUMNS = len(Row.__struct_fields__)
+
+# The trigger makes SQLite keep a journal for each INSERT statement, to undo it alone should the
+# trigger refuse: two copied pages. 64 rows in one statement share it, and cost half as much as 64
+# statements. Powers of two make any number of rows of few statements, which sqlite3 keeps prepared.
+_INSERTS = tuple(
+    (rows, f"INSERT INTO event ({COLUMNS}) VALUES " + ", ".join([_ROW] * rows))
+    for rows in (64, 32, 16, 8, 4, 2, 1)
+)
 
 
 class Append(Struct, frozen=True):
@@ -46,71 +55,74 @@ def append(
 ) -> list[Outcome]:
     """Writes `appends` in order inside the caller's transaction; an outcome for each.
 
-    `recorded_at` is microseconds, UTC. `fold` is called with each row as soon as it stands.
+    `recorded_at` is microseconds, UTC. `fold` is called with each row, in order, when all stand.
     """
-    last, previous = head(db)
-    versions: dict[str, int] = {}
-    outcomes: list[Outcome] = []
-    for one in appends:
-        conflict = _conflict(db, one.expected, versions)
-        if conflict is not None:
-            outcomes.append(conflict)
-            continue
-        rows: list[Row] = []
-        for new in one.events:
-            last += 1
-            version = versions[new.stream] = _version(db, new.stream, versions) + 1
-            cause = last - 1 if new.cause == PREVIOUS else new.cause
-            name, schema, payload = codec.encode(new.event)
-            row = Row(
-                position=last,
-                stream=new.stream,
-                version=version,
-                type=name,
-                schema=schema,
-                recorded_at=recorded_at,
-                actor=new.actor,
-                cause=cause,
-                payload=payload,
-                hash=chain.link(
-                    previous, last, new.stream, version, name, schema, recorded_at,
-                    new.actor, cause, payload,
-                ),
-            )  # fmt: skip
-            db.execute(
-                _INSERT,
-                (
-                    row.position, row.stream, row.version, row.type, row.schema,
-                    row.recorded_at, row.actor, row.cause, row.payload, row.hash,
-                ),
-            )  # fmt: skip
-            previous = row.hash
-            fold(row, new.event)
-            rows.append(row)
-        outcomes.append(rows)
+    group = _Group(db, recorded_at)
+    outcomes = [group.take(one) for one in appends]
+    _insert(db, group.values)
+    for one, outcome in zip(appends, outcomes, strict=True):
+        if isinstance(outcome, list):
+            for row, new in zip(outcome, one.events, strict=True):
+                fold(row, new.event)
     return outcomes
+
+
+class _Group:
+    """Rows for one transaction: made and chained here, written together by `_insert`."""
+
+    def __init__(self, db: sqlite3.Connection, recorded_at: int) -> None:
+        self.values: list[object] = []  # of all rows, one after the other
+        self._db, self._recorded_at = db, recorded_at
+        self._last, self._previous = head(db)
+        self._versions: dict[str, int] = {}
+
+    def take(self, one: Append) -> Outcome:
+        """Makes the rows of an append, or says why not."""
+        for stream, expected in one.expected.items():
+            if (actual := self._version(stream)) != expected:
+                return Conflict(stream, expected=expected, actual=actual)
+        rows = []
+        position, previous, values = self._last, self._previous, self.values
+        for new in one.events:
+            stream, cause = new.stream, new.cause
+            if cause == PREVIOUS:
+                cause = position
+            position += 1
+            self._versions[stream] = version = self._version(stream) + 1
+            name, schema, payload = codec.encode(new.event)
+            columns = (
+                position, stream, version, name, schema,
+                self._recorded_at, new.actor, cause, payload,
+            )  # fmt: skip
+            previous = chain.link(previous, columns)
+            values += columns
+            values.append(previous)
+            rows.append(Row(*columns, previous))
+        self._last, self._previous = position, previous
+        return rows
+
+    def _version(self, stream: str) -> int:
+        """Where the stream stands, counting what this group has taken."""
+        version = self._versions.get(stream)
+        if version is None:
+            (version,) = self._db.execute(
+                "SELECT coalesce(max(version), 0) FROM event WHERE stream = ?", (stream,)
+            ).fetchone()
+            self._versions[stream] = version
+        return version
+
+
+def _insert(db: sqlite3.Connection, values: Sequence[object]) -> None:
+    """Inserts rows given as all their columns in one sequence."""
+    start = 0
+    for rows, statement in _INSERTS:
+        width = rows * _COLUMNS
+        while len(values) - start >= width:
+            db.execute(statement, values[start : start + width])
+            start += width
 
 
 def head(db: sqlite3.Connection) -> tuple[int, bytes]:
     """(last position, its hash); (0, GENESIS) for an empty log."""
     row = db.execute("SELECT position, hash FROM event ORDER BY position DESC LIMIT 1").fetchone()
     return row if row is not None else (0, chain.GENESIS)
-
-
-def _version(db: sqlite3.Connection, stream: str, versions: Mapping[str, int]) -> int:
-    if stream in versions:
-        return versions[stream]
-    (version,) = db.execute(
-        "SELECT coalesce(max(version), 0) FROM event WHERE stream = ?", (stream,)
-    ).fetchone()
-    return int(version)
-
-
-def _conflict(
-    db: sqlite3.Connection, expected: Mapping[str, int], versions: Mapping[str, int]
-) -> Conflict | None:
-    for stream, version in expected.items():
-        actual = _version(db, stream, versions)
-        if actual != version:
-            return Conflict(stream, expected=version, actual=actual)
-    return None
