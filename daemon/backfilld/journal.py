@@ -83,6 +83,10 @@ class Journal:
         """Returns when the writer's thread has answered: it is alive."""
         await self._worker(lambda: None)
 
+    async def distrust(self) -> None:
+        """The next start makes the projections anew from the log."""
+        await self._worker(self._log.distrust)
+
     async def run(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
         """Writes until cancelled. What was queued by then is written first; an error of the file
         ends it, and with it the daemon: nothing may rely on what is not durable."""

@@ -9,8 +9,9 @@ what it has received first.
 import fcntl
 import os
 import random
-from collections.abc import Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from contextlib import AbstractAsyncContextManager, closing, contextmanager
+from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
@@ -38,6 +39,7 @@ from .delivery.ledger import Ledger
 from .delivery.pump import GroupLimits, Pump
 from .discovery.relay import Relay
 from .journal import Journal
+from .recheck import recheck
 from .records.sqlite import SqliteStore
 from .sources.tap.channel import Channel, Dial, dial_tcp, open_fast, open_trio_websocket
 from .sources.tap.http import WITHIN_S, TapHttp
@@ -80,6 +82,7 @@ class _Parts(NamedTuple):
     ledger: Ledger
     runner: Runner
     observer: Observer
+    checking: Callable[[], Awaitable[None]]
     pump: Pump
     door: Door
 
@@ -96,7 +99,8 @@ class Service:
         self, *, task_status: trio.TaskStatus[Journal] = trio.TASK_STATUS_IGNORED
     ) -> None:
         """Runs until `stop` is set and all is drained. Started when the socket answers. Raises
-        DataDirTaken, file.BadFile, server.SocketTaken, ledger.ReceiptsMissing."""
+        DataDirTaken, file.BadFile, server.SocketTaken, ledger.ReceiptsMissing,
+        recheck.StateDiffers."""
         settings = self.config
         folder = Path(settings.data_dir)
         with (
@@ -147,6 +151,7 @@ class Service:
             Observer(
                 tap, lanes.to_ask, journal, lambda: self.config.tap.info_rate, ledger.catch_up
             ),
+            partial(recheck, opened.log.state, opened.log_views.fold, journal.distrust),
             pump,
             Door(
                 desk=Desk(journal),
@@ -162,7 +167,7 @@ class Service:
         )
 
     async def _live(self, parts: _Parts, task_status: trio.TaskStatus[Journal]) -> None:
-        journal, ledger, runner, observer, pump, door = parts
+        journal, ledger, runner, observer, checking, pump, door = parts
         async with trio.open_nursery() as lasting:
             await lasting.start(journal.run)
             await ledger.check()
@@ -173,6 +178,7 @@ class Service:
                 workers.start_soon(runner.run)
                 workers.start_soon(observer.run)
                 workers.start_soon(ledger.run)
+                workers.start_soon(checking)
                 async with trio.open_nursery() as faces:
                     await self._face(faces, door)
                     faces.start_soon(pump.run, self.stop)

@@ -58,6 +58,10 @@ class EventLog:
         self._published = self._projections.state
         return outcomes
 
+    def distrust(self) -> None:
+        """Has the next opening make the projections anew from the log; durable when it returns."""
+        self._db.execute("UPDATE folded SET value = x'' WHERE name = 'version'")
+
     def close(self) -> None:
         """Closes the file; SQLite checkpoints what the write-ahead log still holds."""
         self._db.close()

@@ -16,10 +16,11 @@ from ..config import RELOADABLE, BadConfig, Config, changed, load
 from ..control.server import SocketTaken
 from ..delivery.ledger import ReceiptsMissing
 from ..journal import Journal
+from ..recheck import StateDiffers
 from ..service import DataDirTaken, Service
 from . import say
 
-_MENDABLE = (BadConfig, BadFile, SocketTaken, ReceiptsMissing, DataDirTaken)
+_MENDABLE = (BadConfig, BadFile, SocketTaken, ReceiptsMissing, DataDirTaken, StateDiffers)
 
 
 def serve(settings: Config, path: Path | None) -> None:
