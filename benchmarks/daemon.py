@@ -15,10 +15,12 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from .channel_frames import COLLECTION
+
 BIN = Path(sys.executable).parent
 LEXICON = {
     "lexicon": 1,
-    "id": "xyz.statusphere.status",
+    "id": COLLECTION,
     "defs": {
         "main": {"type": "record", "key": "tid", "record": {"type": "object", "properties": {}}}
     },
@@ -152,9 +154,10 @@ def scratch() -> Iterator[Path]:
 
 
 @contextmanager
-def silent_peers(dids: int) -> Iterator[str]:
-    """The address of a relay that lists so many, and of a Tap that takes them."""
-    command = [sys.executable, "-m", "benchmarks.silent_peers", str(dids)]
+def silent_peers(dids: int, records: int = 0) -> Iterator[str]:
+    """The address of a relay that lists so many, and of a Tap that takes them; it sends so many
+    records, over and over."""
+    command = [sys.executable, "-m", "benchmarks.silent_peers", str(dids), str(records)]
     with subprocess.Popen(command, stdout=subprocess.PIPE) as process:
         assert process.stdout is not None
         port = int(process.stdout.readline())

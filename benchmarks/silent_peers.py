@@ -1,8 +1,9 @@
 """A relay and a Tap that cost next to nothing: what a job takes is then our own doing.
 
-`python -m benchmarks.silent_peers DIDS` serves both on one loopback port and prints it. The relay
-lists DIDS repositories, each DID different and random; Tap takes all DIDs, knows every repository
-as `pending` and sends nothing. Requests are read as far as they are needed, by one thread each.
+`python -m benchmarks.silent_peers DIDS RECORDS` serves both on one loopback port and prints it.
+The relay lists DIDS repositories, each DID different and random; Tap takes all DIDs, knows every
+repository as `pending` and sends RECORDS records again and again, or nothing. Requests are read as
+far as they are needed, by one thread each.
 """
 
 import base64
@@ -11,6 +12,9 @@ import re
 import socket
 import sys
 import threading
+from contextlib import suppress
+
+from . import channel_frames
 
 PAGE = 1000
 _BASE32 = bytes(b"abcdefghijklmnopqrstuvwxyz234567"[byte & 31] for byte in range(256))
@@ -43,7 +47,7 @@ def answer(head: bytes, dids: int) -> bytes:
     )  # fmt: skip
 
 
-def serve(connection: socket.socket, dids: int) -> None:
+def serve(connection: socket.socket, dids: int, frames: bytes) -> None:
     """Answers the requests of one connection until it ends."""
     connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     with connection, connection.makefile("rb") as lines:
@@ -62,21 +66,34 @@ def serve(connection: socket.socket, dids: int) -> None:
                     b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\n"
                     b"Connection: Upgrade\r\nSec-WebSocket-Accept: %b\r\n\r\n" % accept
                 )
-                while lines.read(1):
-                    pass
+                if frames:
+                    threading.Thread(target=_pour, args=(connection, frames), daemon=True).start()
+                with suppress(OSError):
+                    while lines.read(65536):  # acks
+                        pass
                 return
             connection.sendall(answer(head, dids))
 
 
+def _pour(connection: socket.socket, frames: bytes) -> None:
+    with suppress(OSError):  # the daemon was killed
+        while True:
+            connection.sendall(frames)
+
+
 def main() -> None:
     """Serves until killed."""
-    dids = int(sys.argv[1])
+    dids, records = int(sys.argv[1]), int(sys.argv[2])
+    made = enumerate(channel_frames.records(records, seed=7), channel_frames.FIRST_ID)
+    frames = b"".join(
+        channel_frames.text_frame(channel_frames.payload(number, one)) for number, one in made
+    )
     listener = socket.create_server(("127.0.0.1", 0))
     sys.stdout.write(f"{listener.getsockname()[1]}\n")
     sys.stdout.flush()
     while True:
         connection, _ = listener.accept()
-        threading.Thread(target=serve, args=(connection, dids), daemon=True).start()
+        threading.Thread(target=serve, args=(connection, dids, frames), daemon=True).start()
 
 
 if __name__ == "__main__":
