@@ -9,8 +9,9 @@ from msgspec import Struct
 
 from backfilld.clock import system
 from backfilld.config import IndexConfig
+from backfilld.delivery.inbox import GroupLimits
 from backfilld.delivery.ledger import Ledger
-from backfilld.delivery.pump import GroupLimits, Pump
+from backfilld.delivery.pump import Pump
 from backfilld.journal import Journal
 from backfilld.records.sqlite import SqliteStore
 from backfilld.sources.tap.channel import open_fast

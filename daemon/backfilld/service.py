@@ -35,8 +35,9 @@ from .control.door import Door
 from .control.server import app, serve, unix_listener
 from .control.tapstats import TapCounters
 from .control.views import Views
+from .delivery.inbox import GroupLimits
 from .delivery.ledger import Ledger
-from .delivery.pump import GroupLimits, Pump
+from .delivery.pump import Pump
 from .discovery.relay import Relay
 from .journal import Journal
 from .recheck import recheck

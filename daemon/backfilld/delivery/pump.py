@@ -3,6 +3,10 @@
 The one rule: commit, then ack. An ack is a delete by number inside Tap, so only ids received on
 this connection are acked on it; whatever was not, dies with the connection and comes again.
 Conflicts are `records.rules`' business, the log's account is `ledger`'s.
+
+Three tasks of a session work at once: while one group is committed, the next is read and decoded
+and the acks of the one before are sent. What waits between them is bounded (`inbox`; two groups'
+acks).
 """
 
 from collections.abc import Callable, Container
@@ -24,13 +28,13 @@ from ..records.store import RecordStore
 from ..sources.tap import frames
 from ..sources.tap.channel import Channel
 from ..worker import Worker
-from .group import bytes_of, group, holds_up
+from .group import OVERHEAD_BYTES, group
+from .inbox import GroupLimits, Inbox
 
 RECONNECT_S_FIRST, RECONNECT_S_MAX = 0.5, 30.0
 QUIET_S = 30.0  # Tap sends no pings: after so long without a frame we ask whether it is there
 PONG_S = 20.0
-READ_AHEAD_CHUNKS = 4  # decoded and waiting for the committer; a chunk is one read of the socket
-GROUP_BYTES_MAX = 32 * 2**20  # of bodies; a group grows no further, however long it may wait
+ACKS_WAITING = 1  # groups whose acks wait for those of the one before to be sent
 SETTLED_S = 60.0  # a session that lasted so long was a good one: the next failure is a first one
 DRAIN_S_MAX = 15.0  # at a stop: to commit and ack what has been received
 
@@ -38,11 +42,8 @@ Open = Callable[[], AbstractAsyncContextManager[Channel]]
 """Opens the channel; raises Failure when it cannot."""
 
 
-class GroupLimits:
-    """How many deliveries a commit takes at most, and how long the first may wait for others."""
-
-    def __init__(self, records_max: int, wait_s: float) -> None:
-        self.records_max, self.wait_s = records_max, wait_s
+_Acks = list[int | None]
+"""The numbers of a group that is committed; None: a message that had none that could be read."""
 
 
 class Pump:
@@ -105,72 +106,56 @@ class Pump:
             nursery.cancel_scope.cancel()
 
     async def _session(self, channel: Channel, stop: trio.Event) -> None:
-        send, receive = trio.open_memory_channel[list[Delivery]](READ_AHEAD_CHUNKS)
+        self.unacked = 0
+        inbox = Inbox(self._limits)
+        send, receive = trio.open_memory_channel[_Acks](ACKS_WAITING)
         async with trio.open_nursery() as nursery:
             reading = trio.CancelScope()
-            nursery.start_soon(self._read, channel, send, reading)
+            nursery.start_soon(self._read, channel, inbox, reading)
+            nursery.start_soon(self._commit_all, inbox, send)
             nursery.start_soon(self._end, stop, reading, nursery.cancel_scope)
-            await self._commit_all(channel, receive)
+            await self._ack_all(channel, receive)
             nursery.cancel_scope.cancel()
 
     async def _end(
         self, stop: trio.Event, reading: trio.CancelScope, session: trio.CancelScope
     ) -> None:
         await stop.wait()
-        reading.cancel()  # the reader closes its end, the committer finishes what is in between
+        reading.cancel()  # the reader closes the inbox, the others finish what is in between
         session.deadline = trio.current_time() + DRAIN_S_MAX
 
-    async def _read(
-        self,
-        channel: Channel,
-        send: trio.MemorySendChannel[list[Delivery]],
-        reading: trio.CancelScope,
-    ) -> None:
-        with send, reading:
-            while True:
-                received: list[bytes] = []
-                with trio.move_on_after(QUIET_S) as quiet:
-                    received = await channel.receive()
-                if quiet.cancelled_caught:
-                    await channel.check_alive(PONG_S)
-                elif received:
-                    self.unacked += len(received)
-                    await send.send([frames.decode(frame) for frame in received])
+    async def _read(self, channel: Channel, inbox: Inbox, reading: trio.CancelScope) -> None:
+        try:
+            with reading:
+                while True:
+                    received: list[bytes] = []
+                    with trio.move_on_after(QUIET_S) as quiet:
+                        received = await channel.receive()
+                    if quiet.cancelled_caught:
+                        await channel.check_alive(PONG_S)
+                    elif received:
+                        self.unacked += len(received)
+                        size = sum(map(len, received)) + OVERHEAD_BYTES * len(received)
+                        await inbox.put(frames.decode_all(received), size)
+        finally:
+            inbox.close()
 
-    async def _commit_all(
-        self, channel: Channel, receive: trio.MemoryReceiveChannel[list[Delivery]]
-    ) -> None:
-        self.unacked = 0
-        async for chunk in receive:
-            deliveries = list(chunk)
-            await self._gather(deliveries, receive)
-            for at in range(0, len(deliveries), self._limits.records_max):
-                await self._commit(channel, deliveries[at : at + self._limits.records_max])
+    async def _commit_all(self, inbox: Inbox, committed: trio.MemorySendChannel[_Acks]) -> None:
+        with committed:
+            while acks := await self._commit(await inbox.take()):
+                await committed.send(acks)
 
-    async def _gather(
-        self, deliveries: list[Delivery], receive: trio.MemoryReceiveChannel[list[Delivery]]
-    ) -> None:
-        """Adds what comes within the group's wait, unless its repository is held up by it."""
-        with trio.move_on_after(self._limits.wait_s):
-            while (
-                len(deliveries) < self._limits.records_max
-                and not holds_up(deliveries)
-                and bytes_of(deliveries) < GROUP_BYTES_MAX
-            ):
-                try:
-                    deliveries += await receive.receive()
-                except trio.EndOfChannel:
-                    return
+    async def _commit(self, deliveries: list[Delivery]) -> _Acks:
+        if deliveries:
+            now = round(self._clock() * 1e6)
+            await self._worker(self._store.commit, group(deliveries, self._wanted()), now)
+            self._on_commit()
+        return [one.ack for one in deliveries]
 
-    async def _commit(self, channel: Channel, deliveries: list[Delivery]) -> None:
-        now = round(self._clock() * 1e6)
-        sorted_out = group(deliveries, self._wanted())
-        await self._worker(self._store.commit, sorted_out, now)
-        self._on_commit()
-        await channel.send(
-            [frames.ack(delivery.ack) for delivery in deliveries if delivery.ack is not None]
-        )
-        self.unacked -= len(deliveries)
+    async def _ack_all(self, channel: Channel, committed: trio.MemoryReceiveChannel[_Acks]) -> None:
+        async for acks in committed:
+            await channel.send([frames.ack(number) for number in acks if number is not None])
+            self.unacked -= len(acks)
 
     async def _note(self, event: SourceEvent) -> None:
         await self._journal.append([NewEvent("tap", event, "system")])

@@ -35,12 +35,22 @@ class Judged(NamedTuple):
     held: Held | None
 
 
+SAME = Judged(Verdict.UNCHANGED, None)
+"""What `judge` says of a version that is held with the same rev and CID; a store may see that by
+itself, and need not ask."""
+
+
+def first(cid: Cid | None) -> Verdict:
+    """What `judge` says of a version where nothing is held; it is held afterwards. A delete of
+    what was never here still leaves its tombstone."""
+    return Verdict.INSERTED if cid is not None else Verdict.UNCHANGED
+
+
 def judge(held: Held | None, rev: Rev, cid: Cid | None) -> Judged:
     """What becomes of a version `rev` with `cid` (None: a delete) where `held` is held."""
     new = Held(rev, cid)
     if held is None:
-        # a delete of what was never here still leaves its tombstone
-        return Judged(Verdict.INSERTED if cid is not None else Verdict.UNCHANGED, new)
+        return Judged(first(cid), new)
     if rev < held.rev:
         return Judged(Verdict.STALE, None)
     if held.cid == cid:

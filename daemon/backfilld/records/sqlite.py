@@ -1,43 +1,35 @@
 """The index in one SQLite file.
 
 The one rule: rows, counters, dead letters and the receipt of a group are one transaction, so the
-receipts always sum up to the rows. Which version wins is `rules`' business.
+receipts always sum up to the rows. Which version wins is `rules`' business, the SQL of records
+is `rows`'.
 """
 
 import sqlite3
+from collections import Counter
 from collections.abc import Iterable
 from pathlib import Path
+from typing import Final
 
 import msgspec
 
 from backfilld_events.ids import Did, Nsid, Rkey
 from backfilld_events.log.file import open_writer
 
-from ..deliveries import DeadDelivery, RecordDelivery
-from .rules import Held, judge
+from ..deliveries import AccountDelivery, DeadDelivery, RecordDelivery
+from . import rows
+from .interned import Interned
+from .rules import SAME, first, judge
 from .store import Counts, Group, Receipt
-
-INTERNED_MAX = 200_000  # DIDs whose numbers are remembered; bounds memory, not the index
 
 _ENCODE = msgspec.msgpack.Encoder().encode
 _DECODE = msgspec.msgpack.Decoder(Receipt).decode
 
-_Key = tuple[int, int, Rkey]
+_REV: Final = 3  # places in a rows.Row
+_CID: Final = 4
 
-
-class _Group:
-    """What one commit gathers before it writes."""
-
-    def __init__(self) -> None:
-        self.counts: dict[tuple[Did, Nsid], Counts] = {}
-        self.inserts: dict[_Key, RecordDelivery] = {}
-        self.updates: dict[_Key, RecordDelivery] = {}
-
-    def count(self, did: Did, collection: Nsid) -> Counts:
-        key = (did, collection)
-        if (counts := self.counts.get(key)) is None:
-            counts = self.counts[key] = Counts()
-        return counts
+_Tallies = Counter[tuple[Did, Nsid, str]]
+"""How often each verdict fell; the words are the fields of Counts."""
 
 
 class SqliteStore:
@@ -46,8 +38,9 @@ class SqliteStore:
     def __init__(self, db: sqlite3.Connection, dead_letter_max: int) -> None:
         """`dead_letter_max`: bytes kept of one unusable message."""
         self._db, self._dead_letter_max = db, dead_letter_max
-        self._repos: dict[Did, int] = {}
-        self._collections: dict[Nsid, int] = {}
+        self._repos = Interned(db, "repo", "did")
+        self._collections = Interned(db, "collection", "nsid")
+        self._expect_known = False  # whether most of the last group were known: it may go on so
 
     @classmethod
     def open(cls, path: Path, dead_letter_max: int) -> "SqliteStore":
@@ -62,8 +55,8 @@ class SqliteStore:
         except BaseException:
             if self._db.in_transaction:
                 self._db.rollback()
-            self._repos.clear()  # may hold numbers that were rolled back
-            self._collections.clear()
+            self._repos.forget()
+            self._collections.forget()
             raise
         return receipt
 
@@ -80,81 +73,72 @@ class SqliteStore:
         self._db.close()
 
     def _commit(self, group: Group, indexed_at: int) -> Receipt:
-        gathered = _Group()
-        self._judge(group.records, gathered)
-        self._write(gathered, indexed_at)
-        for delivery in group.ignored:
-            gathered.count(delivery.did, delivery.collection).ignored += 1
-        unreadable = self._bury(group.dead, gathered, indexed_at)
-        for account in group.accounts:
-            self._db.execute(
-                "UPDATE repo SET status = ?, handle = ? WHERE id = ?",
-                (account.status, account.handle, self._repo(account.did)),
-            )
+        tallies: _Tallies = Counter()
+        for records in _rounds(group.records):
+            dids = [one.did for one in records]
+            nsids = [one.collection for one in records]
+            repos, collections = self._repos.numbers(dids), self._collections.numbers(nsids)
+            asked: list[rows.Row] = [
+                (repos[one.did], collections[one.collection], one.rkey, one.rev, one.cid, one.body)
+                for one in records
+            ]
+            words = self._take_in(asked, indexed_at)
+            tallies.update(zip(dids, nsids, words, strict=True))
+        self._count_rows(tallies)
+        tallies.update((one.did, one.collection, "ignored") for one in group.ignored)
+        unreadable = self._bury(group.dead, tallies, indexed_at)
+        self._note(group.accounts)
         (last,) = self._db.execute("SELECT coalesce(max(no), 0) FROM receipt").fetchone()
         receipt = Receipt(
             no=last + 1,
-            counts=[(did, nsid, counts) for (did, nsid), counts in gathered.counts.items()],
+            counts=_counts(tallies),
             accounts=[(one.did, one.status, one.handle) for one in group.accounts],
             unreadable=unreadable,
         )
         self._db.execute("INSERT INTO receipt VALUES (?, ?)", (receipt.no, _ENCODE(receipt)))
         return receipt
 
-    def _judge(self, deliveries: Iterable[RecordDelivery], gathered: _Group) -> None:
-        """Judges each delivery after the ones before it, and gathers what each key ends as."""
-        held_now: dict[_Key, Held | None] = {}
-        select = "SELECT rev, cid FROM record WHERE repo = ? AND collection = ? AND rkey = ?"
-        for delivery in deliveries:
-            key = (
-                self._repo(delivery.did),
-                self._collection(delivery.collection),
-                delivery.rkey,
-            )
-            if key in held_now:
-                held = held_now[key]
-            else:
-                row = self._db.execute(select, key).fetchone()
-                held = None if row is None else Held(*row)
-                held_now[key] = held
-            verdict, after = judge(held, delivery.rev, delivery.cid)
-            counts = gathered.count(delivery.did, delivery.collection)
-            setattr(counts, verdict.value, getattr(counts, verdict.value) + 1)
-            if after is None:
-                continue
-            held_now[key] = after
-            if held is None or key in gathered.inserts:
-                gathered.inserts[key] = delivery
-            else:
-                gathered.updates[key] = delivery
+    def _take_in(self, asked: list[rows.Row], at: int) -> list[str]:
+        """Writes what the law lets in, and says its word of each. No key comes twice.
 
-    def _write(self, gathered: _Group, indexed_at: int) -> None:
-        self._db.executemany(
-            "INSERT INTO record (repo, collection, rkey, rev, cid, body, indexed_at)"
-            " VALUES (?, ?, ?, ?, ?, ?, ?)",
-            [
-                (*key, one.rev, one.cid, one.body, indexed_at)
-                for key, one in gathered.inserts.items()
-            ],
-        )
-        self._db.executemany(
-            "UPDATE record SET rev = ?, cid = ?, body = ?, indexed_at = ?"
-            " WHERE repo = ? AND collection = ? AND rkey = ?",
-            [
-                (one.rev, one.cid, one.body, indexed_at, *key)
-                for key, one in gathered.updates.items()
-            ],
-        )
-        more: dict[int, int] = {}
-        for (_, nsid), counts in gathered.counts.items():
-            collection = self._collection(nsid)
-            more[collection] = more.get(collection, 0) + counts.inserted - counts.deleted
+        Two ways to the same end, each cheap for what it expects: new records are inserted
+        without asking first; for known ones SQLite is asked which are not as they were.
+        """
+        if self._expect_known:
+            words = [SAME.verdict.value] * len(asked)
+            found = list(rows.unlike(self._db, asked))
+            new = [one.place for one in found if one.id is None]
+            for place in new:
+                words[place] = first(asked[place][_CID]).value
+            count = rows.insert(self._db, [asked[place] for place in new], at)
+        else:
+            words = [first(one[_CID]).value for one in asked]
+            upto = rows.last_id(self._db)
+            count = rows.insert(self._db, asked, at)
+            found = list(rows.held(self._db, asked, upto)) if count < len(asked) else []
+        self._expect_known = 2 * count < len(asked)
+        changed: list[tuple[int, rows.Row]] = []
+        for place, id_, held in found:
+            if held is not None and id_ is not None:
+                verdict, after = judge(held, asked[place][_REV], asked[place][_CID])
+                words[place] = verdict.value
+                if after is not None:
+                    changed.append((id_, asked[place]))
+        rows.update(self._db, changed, at)
+        return words
+
+    def _count_rows(self, tallies: _Tallies) -> None:
+        """Keeps each collection's number of rows that are no tombstones."""
+        more: Counter[Nsid] = Counter()
+        for (_, nsid, word), count in tallies.items():
+            more[nsid] += count * ((word == "inserted") - (word == "deleted"))
+        numbers = self._collections.numbers(more)
         self._db.executemany(
             "UPDATE collection SET records = records + ? WHERE id = ?",
-            [(n, collection) for collection, n in more.items() if n],
+            [(count, numbers[nsid]) for nsid, count in more.items() if count],
         )
 
-    def _bury(self, dead: Iterable[DeadDelivery], gathered: _Group, at: int) -> int:
+    def _bury(self, dead: Iterable[DeadDelivery], tallies: _Tallies, at: int) -> int:
         unreadable = 0
         for one in dead:
             self._db.execute(
@@ -166,27 +150,37 @@ class SqliteStore:
                 ),
             )  # fmt: skip
             if one.did is not None and one.collection is not None:
-                gathered.count(one.did, one.collection).dead += 1
+                tallies[one.did, one.collection, "dead"] += 1
             else:
                 unreadable += 1
         return unreadable
 
-    def _repo(self, did: Did) -> int:
-        if (number := self._repos.get(did)) is not None:
-            return number
-        if len(self._repos) >= INTERNED_MAX:
-            self._repos.clear()
-        number = self._repos[did] = self._intern("repo", "did", did)
-        return number
+    def _note(self, accounts: list[AccountDelivery]) -> None:
+        numbers = self._repos.numbers([one.did for one in accounts])
+        self._db.executemany(
+            "UPDATE repo SET status = ?, handle = ? WHERE id = ?",
+            [(one.status, one.handle, numbers[one.did]) for one in accounts],
+        )
 
-    def _collection(self, nsid: Nsid) -> int:
-        if (number := self._collections.get(nsid)) is None:
-            number = self._collections[nsid] = self._intern("collection", "nsid", nsid)
-        return number
 
-    def _intern(self, table: str, column: str, value: str) -> int:
-        row = self._db.execute(f"SELECT id FROM {table} WHERE {column} = ?", (value,)).fetchone()
-        if row is not None:
-            return int(row[0])
-        added = self._db.execute(f"INSERT INTO {table} ({column}) VALUES (?)", (value,))
-        return int(added.lastrowid or 0)
+def _rounds(records: list[RecordDelivery]) -> list[list[RecordDelivery]]:
+    """`records` in rounds, in none of which a key comes twice; the versions of a key keep their
+    order. All but always there is one round."""
+    if len({one.rkey for one in records}) == len(records):
+        return [records]  # no need to look at the whole keys
+    keys = [(one.did, one.collection, one.rkey) for one in records]
+    rounds: list[list[RecordDelivery]] = []
+    seen: Counter[tuple[Did, Nsid, Rkey]] = Counter()
+    for key, one in zip(keys, records, strict=True):
+        if seen[key] == len(rounds):
+            rounds.append([])
+        rounds[seen[key]].append(one)
+        seen[key] += 1
+    return rounds
+
+
+def _counts(tallies: _Tallies) -> list[tuple[Did, Nsid, Counts]]:
+    counts: dict[tuple[Did, Nsid], dict[str, int]] = {}
+    for (did, nsid, word), count in tallies.items():
+        counts.setdefault((did, nsid), {})[word] = count
+    return [(did, nsid, Counts(**words)) for (did, nsid), words in counts.items()]

@@ -10,7 +10,8 @@ import trio
 import trio.testing
 from support.given import LIKES, POSTS, did
 
-from backfilld.delivery.pump import GroupLimits, Pump
+from backfilld.delivery.inbox import GroupLimits
+from backfilld.delivery.pump import Pump
 from backfilld.failures import Failure
 from backfilld.journal import Journal
 from backfilld.records.sqlite import SqliteStore

@@ -165,8 +165,7 @@ def test_the_quick_way_is_as_strict_as_the_slow_one(fields: dict[str, Any]) -> N
 
 
 def test_the_quick_way_is_the_one_that_is_taken() -> None:
-    for frame in (CREATE, DELETE):
-        assert frames._quickly(frame) is not None
+    assert frames._quickly(CREATE) is not None
     assert frames._quickly(IDENTITY) is None
     both = CREATE[:-1] + b',"identity":{"did":7}}'
     assert frames.decode(both) == frames._slowly(both)

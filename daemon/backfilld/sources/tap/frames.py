@@ -8,8 +8,8 @@ refusal; the quick one (`_quickly`) knows records alone, and hands back whatever
 """
 
 import re
-from collections.abc import Iterable
-from typing import Annotated, Literal
+from collections.abc import Callable, Iterable
+from typing import Annotated, Literal, TypeVar
 
 import msgspec
 from msgspec import UNSET, Meta, Raw, Struct, UnsetType
@@ -31,6 +31,8 @@ from backfilld_events.ids import (
 
 from ...deliveries import AccountDelivery, DeadDelivery, Delivery, RecordDelivery
 from ...failures import clean
+
+T = TypeVar("T")
 
 _ID_FIRST = re.compile(rb'\s*\{\s*"id"\s*:\s*(\d{1,18})\s*[,}]')
 
@@ -85,10 +87,10 @@ class _QuickRecord(Struct, gc=False):
     did: str
     rev: str
     collection: str
-    rkey: str
+    rkey: Rkey
     action: Literal["create", "update", "delete"]
     record: Raw | UnsetType = UNSET
-    cid: str | UnsetType = UNSET
+    cid: Cid | UnsetType = UNSET
 
 
 class _QuickMessage(Struct, gc=False):
@@ -98,27 +100,24 @@ class _QuickMessage(Struct, gc=False):
     identity: Raw | UnsetType = UNSET
 
 
-class _Known:
+class _Known(dict[str, T]):
     """Values of one kind that were found right before: each DID comes with hundreds of records.
 
-    `get` gives the very string that was kept, whose hash is known: what looks it up later is
-    spared computing it. When full it begins anew; a bound on memory, not on the values.
+    It gives the very string that was kept, whose hash is known: what looks it up later is spared
+    computing it. When full it begins anew; a bound on memory, not on the values. KeyError: wrong.
     """
 
-    def __init__(self, pattern: str, chars_max: int, values_max: int) -> None:
-        self._match = re.compile(pattern).search
-        self._chars_max, self._values_max = chars_max, values_max
-        self._values: dict[str, str] = {}
-        self.get = self._values.get
+    def __init__(self, kind: Callable[[str], T], pattern: str, chars_max: int, most: int) -> None:
+        self._kind, self._match = kind, re.compile(pattern).search
+        self._chars_max, self._most = chars_max, most
 
-    def learn(self, value: str) -> str | None:
-        """`value`, if it is right."""
+    def __missing__(self, value: str) -> T:
         if len(value) > self._chars_max or not self._match(value):
-            return None
-        if len(self._values) >= self._values_max:
-            self._values.clear()
-        self._values[value] = value
-        return value
+            raise KeyError(value)
+        if len(self) >= self._most:
+            self.clear()
+        known = self[value] = self._kind(value)
+        return known
 
 
 class _LooseRecord(Struct, frozen=True):
@@ -132,9 +131,9 @@ class _Loose(Struct, frozen=True):
     identity: _LooseRecord = _LooseRecord()
 
 
-_DIDS = _Known(_DID, DID_CHARS_MAX, 20_000)
-_NSIDS = _Known(_NSID, _NSID_CHARS_MAX, 1_000)
-_REVS = _Known(_REV, 13, 20_000)
+_DIDS = _Known(Did, _DID, DID_CHARS_MAX, 20_000)
+_NSIDS = _Known(Nsid, _NSID, _NSID_CHARS_MAX, 1_000)
+_REVS = _Known(Rev, _REV, 13, 20_000)
 _is_rkey = re.compile(_RKEY).search
 _is_cid = re.compile(_CID).search
 
@@ -157,35 +156,28 @@ def _quickly(frame: bytes) -> RecordDelivery | None:
     """A record that is right beyond doubt; None: ask `_slowly`."""
     try:
         message = _DECODE_QUICK(frame)
-    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+        one = message.record
+        did, collection, rev = _DIDS[one.did], _NSIDS[one.collection], _REVS[one.rev]
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError, KeyError):
         return None
-    one = message.record
-    did = _DIDS.get(one.did) or _DIDS.learn(one.did)
-    collection = _NSIDS.get(one.collection) or _NSIDS.learn(one.collection)
-    rev = _REVS.get(one.rev) or _REVS.learn(one.rev)
-    if did is None or collection is None or rev is None or message.identity is not UNSET:
+    rkey, cid, raw = one.rkey, one.cid, one.record
+    if one.action == "delete" or cid is UNSET or raw is UNSET or message.identity is not UNSET:
+        return None  # deletes are live and few
+    # almost all are letters and digits alone: one test of both at a third of two patterns' price
+    if not ((rkey + cid).encode().isalnum() and _may_be(rkey, cid)) and not (
+        _is_rkey(rkey) and _is_cid(cid) and len(rkey) <= _RKEY_CHARS_MAX
+    ):
         return None
-    rkey, cid, body = one.rkey, None, None
-    if one.action == "delete":
-        if one.cid is not UNSET or not _is_rkey(rkey) or len(rkey) > _RKEY_CHARS_MAX:
-            return None
-    else:
-        if one.cid is UNSET or one.record is UNSET or not _are_right(rkey, one.cid):
-            return None
-        cid, body = Cid(one.cid), bytes(one.record)
-    return RecordDelivery(
-        message.id, Did(did), Nsid(collection), Rkey(rkey), Rev(rev), cid, body, one.live
+    return RecordDelivery(message.id, did, collection, rkey, rev, cid, bytes(raw), one.live)
+
+
+def _may_be(rkey: str, cid: str) -> bool:
+    """What remains of the rules for letters and digits."""
+    return (
+        0 < len(rkey) <= _RKEY_CHARS_MAX
+        and _CID_CHARS_MIN <= len(cid) <= _CID_CHARS_MAX
+        and not cid.startswith("Qmb")
     )
-
-
-def _are_right(rkey: str, cid: str) -> bool:
-    """Whether both keep their rules. Almost all are letters and digits alone, which one test of
-    both tells at a third of the price of two patterns."""
-    if not (0 < len(rkey) <= _RKEY_CHARS_MAX and _CID_CHARS_MIN <= len(cid) <= _CID_CHARS_MAX):
-        return False
-    if (rkey + cid).encode().isalnum() and not cid.startswith("Qmb"):
-        return True
-    return _is_rkey(rkey) is not None and _is_cid(cid) is not None
 
 
 def _slowly(frame: bytes) -> Delivery:
