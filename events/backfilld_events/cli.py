@@ -9,7 +9,8 @@ from contextlib import closing
 from pathlib import Path
 
 from .audit.show import as_data, line
-from .audit.verify import Broken, verify
+from .audit.verify import Broken
+from .audit.whole import verify_file
 from .codec import Undecodable
 from .log import read
 from .log.file import BadFile, open_reader
@@ -22,8 +23,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     """The command. Exits 0, 2 (no such file, not a log) or 8 (the log does not verify)."""
     options = _parser().parse_args(arguments)
     try:
-        with closing(open_reader(options.file)) as db:
-            options.run(db, options)
+        options.run(options)
     except (BadFile, sqlite3.DatabaseError) as error:
         print(f"error: {error}", file=sys.stderr)
         sys.exit(EXIT_USAGE)
@@ -34,20 +34,21 @@ def main(arguments: Sequence[str] | None = None) -> None:
         sys.stderr.close()
 
 
-def _verify(db: sqlite3.Connection, options: argparse.Namespace) -> None:
-    done = verify(read.rows(db))
+def _verify(options: argparse.Namespace) -> None:
+    done = verify_file(options.file)
     if options.json:
         print(json.dumps({"ok": True, "events": done.events, "hash": done.hash.hex()}))
     else:
         print(f"OK  {done.events:,} events, unbroken; #{done.position} is {done.hash.hex()}")
 
 
-def _show(db: sqlite3.Connection, options: argparse.Namespace) -> None:
-    found = read.rows(
-        db, options.after, stream=options.stream, type_name=options.type, limit=options.limit
-    )
-    for row in found:
-        print(json.dumps(as_data(row), ensure_ascii=False) if options.json else line(row))
+def _show(options: argparse.Namespace) -> None:
+    with closing(open_reader(options.file)) as db:
+        found = read.rows(
+            db, options.after, stream=options.stream, type_name=options.type, limit=options.limit
+        )
+        for row in found:
+            print(json.dumps(as_data(row), ensure_ascii=False) if options.json else line(row))
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -32,18 +32,25 @@ def encode(event: Event) -> tuple[str, int, bytes]:
 
 def decode(name: str, schema: int, payload: bytes) -> Event:
     """The event of a row. Raises Undecodable."""
-    try:
-        return reader(name, schema)(payload)
-    except (msgspec.MsgspecError, UnicodeDecodeError) as error:  # the latter from a bad string
-        raise Undecodable(f"{name!r} schema {schema}: {error}") from error
+    return Readers().decode(name, schema, payload)
 
 
-def reader(name: str, schema: int) -> Callable[[bytes], Event]:
-    """What reads payloads of this type and schema; whoever reads many looks it up once.
+class Readers(dict[tuple[str, int], Callable[[bytes], Event]]):
+    """What reads the payloads of a (type, schema), looked up once for many rows."""
 
-    Raises Undecodable for a type or schema that is not known. What it gives raises what msgspec
-    raises: `decode` the same payload to have it in words.
-    """
+    def __missing__(self, key: tuple[str, int]) -> Callable[[bytes], Event]:
+        found = self[key] = _reader(*key)
+        return found
+
+    def decode(self, name: str, schema: int, payload: bytes) -> Event:
+        """The event of a row. Raises Undecodable."""
+        try:
+            return self[name, schema](payload)
+        except (msgspec.MsgspecError, UnicodeDecodeError) as error:  # the latter from a bad string
+            raise Undecodable(f"{name!r} schema {schema}: {error}") from error
+
+
+def _reader(name: str, schema: int) -> Callable[[bytes], Event]:
     current = SCHEMAS.get(name, 1)
     decoder = _DECODERS.get(name)
     if decoder is None or not 1 <= schema <= current:

@@ -25,7 +25,7 @@ class NewEvent(Struct, frozen=True):
     cause: int | None = None
 
 
-class Row(Struct, frozen=True):
+class Row(Struct, frozen=True, gc=False):  # holds no containers: never part of a cycle
     """One row of the log. `recorded_at` is microseconds since 1970, UTC; `hash` has 32 bytes."""
 
     position: int

@@ -4,18 +4,14 @@
 people (ended jobs, repositories) stands in the projections.
 """
 
-from collections.abc import Mapping
-from typing import assert_never
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
 
 from msgspec import Struct
-from msgspec.structs import replace
 
-from ..catalog import Event
-from ..catalog.index import RecordsCommitted
-from ..catalog.job import JobEvent, JobStarted
-from ..catalog.lexicon import LexiconEvent
-from ..catalog.service import ServiceEvent
-from ..catalog.source import SourceEvent
+from .. import catalog, codec
+from ..catalog import Event, IndexEvent, JobEvent, LexiconEvent, SourceEvent
+from ..catalog.job import JobStarted
 from ..ids import Nsid
 from ..row import Row
 from . import job, lexicon
@@ -42,39 +38,68 @@ def evolve(state: State, row: Row, event: Event) -> State:
     An ended job is dropped, and a fact that comes after its end (a page that was under way)
     changes nothing: it stands in the log.
     """
-    state = replace(state, position=row.position)
-    match event:
-        case RecordsCommitted():
-            return replace(state, source=evolve_index(state.source, event))
-        case _ if isinstance(event, JobEvent):
-            return _job(state, row, event)
-        case _ if isinstance(event, LexiconEvent):
-            one = lexicon.evolve(state.lexicons.get(event.nsid), event, row.position, row.at)
-            return replace(state, lexicons={**state.lexicons, event.nsid: one})
-        case _ if isinstance(event, SourceEvent):
-            return replace(state, source=evolve_source(state.source, event, row.at))
-        case _ if isinstance(event, ServiceEvent):
-            return state
-        case _:
-            assert_never(event)
+    return _EVOLVE[type(event)](state, row, event)
+
+
+def replay(rows: Iterable[Row], state: State = INITIAL) -> State:
+    """`state` after `rows`, which follow on it: from INITIAL, all of a log up to some position.
+
+    What a fold's snapshot is held against. Raises codec.Undecodable.
+    """
+    readers = codec.Readers()
+    for row in rows:
+        state = evolve(state, row, readers.decode(row.type, row.schema, row.payload))
+    return state
 
 
 def job_after(state: State, row: Row, event: JobEvent) -> Job | None:
     """The job of `row` after it; None when the job had ended before."""
     job_id = row.stream.removeprefix("job/")
-    before = state.jobs.get(job_id)
-    if isinstance(event, JobStarted):
+    if type(event) is JobStarted:
         return job.start(
             job_id, event, actor=row.actor, cause=row.cause, position=row.position, at=row.at
         )
+    before = state.jobs.get(job_id)
     return None if before is None else job.evolve(before, event, row.at)
 
 
 def _job(state: State, row: Row, event: JobEvent) -> State:
     after = job_after(state, row, event)
     if after is None:
-        return state
-    jobs = {**state.jobs, after.id: after}
+        return _nothing(state, row, event)
+    jobs = dict(state.jobs)  # a third of what {**jobs, id: after} costs
+    jobs[after.id] = after
     if after.ended_at is not None:
         del jobs[after.id]
-    return replace(state, jobs=jobs)
+    return State(row.position, jobs, state.lexicons, state.source)
+
+
+def _lexicon(state: State, row: Row, event: LexiconEvent) -> State:
+    one = lexicon.evolve(state.lexicons.get(event.nsid), event, row.position, row.at)
+    lexicons = {**state.lexicons, event.nsid: one}
+    return State(row.position, state.jobs, lexicons, state.source)
+
+
+def _source(state: State, row: Row, event: SourceEvent) -> State:
+    source = evolve_source(state.source, event, row.at)
+    return State(row.position, state.jobs, state.lexicons, source)
+
+
+def _index(state: State, row: Row, event: IndexEvent) -> State:
+    source = evolve_index(state.source, event)
+    return State(row.position, state.jobs, state.lexicons, source)
+
+
+def _nothing(state: State, row: Row, event: Event) -> State:
+    return State(row.position, state.jobs, state.lexicons, state.source)
+
+
+# A table, not `match`: a class pattern that does not fit asks msgspec's metaclass, 0.2 us each, a
+# union six times that. A test holds it to the catalog.
+_EVOLVE: dict[type[Event], Callable[[State, Row, Any], State]] = {
+    **dict.fromkeys(catalog.job.TYPES.values(), _job),
+    **dict.fromkeys(catalog.lexicon.TYPES.values(), _lexicon),
+    **dict.fromkeys(catalog.source.TYPES.values(), _source),
+    **dict.fromkeys(catalog.index.TYPES.values(), _index),
+    **dict.fromkeys(catalog.service.TYPES.values(), _nothing),
+}

@@ -9,7 +9,7 @@ from ..catalog.index import IndexEvent
 from ..catalog.source import ReposObserved, SourceEvent, TapConnected, TapDisconnected
 
 
-class Source(Struct, frozen=True):
+class Source(Struct, frozen=True, gc=False):
     """`since` is when the channel came up or went down (unix seconds); None: never opened yet.
 
     `receipts` is the number of the last receipt that stands in the log.
@@ -25,13 +25,13 @@ class Source(Struct, frozen=True):
 def evolve_source(source: Source, event: SourceEvent, at: float) -> Source:
     """The source after what Tap was seen to do at `at`."""
     match event:
+        case ReposObserved():  # first: there are thousands for one of the others
+            return source
         case TapConnected():
             return replace(source, connected=True, since=at, why="")
         case TapDisconnected():
             since = at if source.connected or source.since is None else source.since
             return replace(source, connected=False, since=since, why=event.message)
-        case ReposObserved():
-            return source
         case _:
             assert_never(event)
 

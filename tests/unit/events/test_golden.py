@@ -56,6 +56,7 @@ def test_the_chain_is_what_it_was() -> None:
         ("job.batch-handed-off", 1, b"\x80"),
         ("job.picked-up", 1, b"\x81\xa1x\x01"),
         ("job.picked-up", 1, b"\xc1"),
+        ("service.started", 1, b"\x81\xa7version\xa1\xff"),
     ],
 )
 def test_what_cannot_be_read_is_an_error_that_names_it(
