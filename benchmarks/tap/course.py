@@ -116,12 +116,15 @@ Laps = dict[str, list[Lap]]
 
 
 async def rounds(times: int, one: Callable[[Contestant, Path], Awaitable[Lap]], of: World) -> Laps:
-    """`times` laps of each contestant, each round beginning with another one. Raises Failed when
-    an index afterwards is not exactly the world's records."""
+    """`times` laps of each contestant, each round beginning with another one; but the stock client
+    runs in the first round only, for it takes longer than all else and no goal asks for it. Raises
+    Failed when an index afterwards is not exactly the world's records."""
     laps: Laps = {contestant.name: [] for contestant in contestants.ALL}
     for n in range(times):
         turn = n % len(contestants.ALL)
         for contestant in contestants.ALL[turn:] + contestants.ALL[:turn]:
+            if contestant is contestants.STOCK and n:
+                continue
             with scratch() as folder:
                 laps[contestant.name].append(await one(contestant, folder))
                 if contestant.records:
