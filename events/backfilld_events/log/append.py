@@ -82,13 +82,15 @@ class _Group:
             if (actual := self._version(stream)) != expected:
                 return Conflict(stream, expected=expected, actual=actual)
         rows = []
-        position, previous, values = self._last, self._previous, self.values
+        position, previous = self._last, self._previous
+        values, versions = self.values, self._versions
         for new in one.events:
             stream, cause = new.stream, new.cause
             if cause == PREVIOUS:
                 cause = position
             position += 1
-            self._versions[stream] = version = self._version(stream) + 1
+            known = versions.get(stream)
+            version = versions[stream] = (self._version(stream) if known is None else known) + 1
             name, schema, payload = codec.encode(new.event)
             columns = (
                 position, stream, version, name, schema,
