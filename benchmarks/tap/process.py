@@ -1,6 +1,6 @@
 """The real Tap as a child process on loopback: started, asked, stopped, and what it cost.
 
-Its binary comes from outside: BACKFILLD_BENCH_TAP names it. Two settings differ from Tap's own:
+Its binary comes from outside: BENCH_TAP names it. Two settings differ from Tap's own:
 the outbox holds all events of the benchmark, so that it can be filled with nobody reading, and an
 unacked event is sent again only after an hour, so that each is counted once.
 """
@@ -21,7 +21,7 @@ from . import children
 from .children import Child
 from .world import COLLECTION
 
-VARIABLE: Final = "BACKFILLD_BENCH_TAP"
+VARIABLE: Final = "BENCH_TAP"
 BATCH: Final = 1000  # DIDs of one /repos/add
 START_S_MAX: Final = 60.0
 TIMEOUT_S: Final = 60.0
