@@ -124,6 +124,8 @@ class Inbox:
     def _cut(self, deliveries: list[Delivery], size: int) -> Iterator[_Piece]:
         """`deliveries` in pieces that are no larger than a group: mostly one."""
         now = trio.current_time()
+        if not deliveries:  # an empty piece would be taken for the end
+            return
         if len(deliveries) <= self._limits.records_max and size <= self._limits.bytes_max:
             yield _Piece(deliveries, size, holds_up(deliveries), now)
             return

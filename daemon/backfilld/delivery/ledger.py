@@ -97,20 +97,45 @@ def summed(receipts: list[Receipt]) -> RecordsCommitted:
     for receipt in receipts:
         for did, nsid, counts in receipt.counts:
             key = (did, places.setdefault(nsid, len(places)))
-            total = totals.setdefault(key, Counts())
-            for field in Counts.__struct_fields__:
-                setattr(total, field, getattr(total, field) + getattr(counts, field))
+            so_far = totals.get(key)
+            totals[key] = counts if so_far is None else _added(so_far, counts)
     accounts = {did: (status, handle) for one in receipts for did, status, handle in one.accounts}
     return RecordsCommitted(
         first=receipts[0].no,
         last=receipts[-1].no,
         collections=list(places),
         tallies=[
-            Tally(ids.pack_one(did), place, *(getattr(total, f) for f in Counts.__struct_fields__))
-            for (did, place), total in totals.items()
+            Tally(
+                repo, place, total.inserted, total.updated, total.deleted, total.unchanged,
+                total.stale, total.dead, total.ignored,
+            )
+            for repo, ((_, place), total) in zip(
+                _packed([did for did, _ in totals]), totals.items(), strict=True
+            )
         ],
         accounts=[
-            Account(ids.pack_one(did), status, handle) for did, (status, handle) in accounts.items()
+            Account(repo, status, handle)
+            for repo, (status, handle) in zip(
+                _packed(list(accounts)), accounts.values(), strict=True
+            )
         ],
         unreadable=sum(receipt.unreadable for receipt in receipts),
+    )  # fmt: skip
+
+
+def _added(one: Counts, other: Counts) -> Counts:
+    # by name: as many as a hundred thousand a second, and a loop over names costs five times this
+    return Counts(
+        one.inserted + other.inserted,
+        one.updated + other.updated,
+        one.deleted + other.deleted,
+        one.unchanged + other.unchanged,
+        one.stale + other.stale,
+        one.dead + other.dead,
+        one.ignored + other.ignored,
     )
+
+
+def _packed(dids: list[Did]) -> list[bytes]:
+    """`ids.pack_one` of each, all at once."""
+    return ids.unpack_keys(ids.pack(dids))

@@ -5,18 +5,20 @@ from pathlib import Path
 
 import pytest
 import trio
-from support.given import POSTS, did
+from msgspec import structs
+from support.given import LIKES, POSTS, did
 
 from backfilld.deliveries import RecordDelivery
-from backfilld.delivery.ledger import Ledger, ReceiptsMissing
+from backfilld.delivery.ledger import Ledger, ReceiptsMissing, summed
 from backfilld.journal import Journal
 from backfilld.records.sqlite import SqliteStore
-from backfilld.records.store import Group
+from backfilld.records.store import Counts, Group, Receipt
 from backfilld.worker import InlineWorker
+from backfilld_events import ids
 from backfilld_events.audit.verify import verify
-from backfilld_events.catalog.index import RecordsCommitted
+from backfilld_events.catalog.index import Account, RecordsCommitted, Tally
 from backfilld_events.eventlog import EventLog
-from backfilld_events.ids import Cid, Rev, Rkey
+from backfilld_events.ids import Cid, Did, Rev, Rkey
 from backfilld_events.log import read
 from backfilld_events.log.file import open_reader
 
@@ -92,3 +94,26 @@ async def test_an_index_of_another_history_is_refused_with_the_remedy(
     assert isinstance(missing, ReceiptsMissing)
     assert named in str(missing)
     assert "Restore both" in str(missing)
+
+
+def test_receipts_add_up_field_by_field_and_dids_are_packed_as_ever() -> None:
+    fields = Counts.__struct_fields__
+    one = Counts(*range(1, len(fields) + 1))
+    other = Counts(*(10 * n for n in range(1, len(fields) + 1)))
+    odd = Did("did:web:a.example")
+    event = summed(
+        [
+            Receipt(4, [(did(1), POSTS, one), (odd, LIKES, one)], [(odd, "gone", "x")], 1),
+            Receipt(5, [(did(1), POSTS, other), (did(1), LIKES, other)], [(odd, "back", "y")], 2),
+        ]
+    )
+    assert (event.first, event.last, event.unreadable) == (4, 5, 3)
+    assert event.collections == [POSTS, LIKES]
+    both = [11 * n for n in range(1, len(fields) + 1)]
+    assert event.tallies == [
+        Tally(ids.pack_one(did(1)), 0, *both),
+        Tally(ids.pack_one(odd), 1, *structs.astuple(one)),
+        Tally(ids.pack_one(did(1)), 1, *structs.astuple(other)),
+    ]
+    assert event.accounts == [Account(ids.pack_one(odd), "back", "y")]
+    assert one.inserted == 1, "a receipt is not changed by being added up"
