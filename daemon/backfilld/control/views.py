@@ -13,7 +13,7 @@ import msgspec
 
 from backfilld_events.audit.show import as_data
 from backfilld_events.catalog.lexicon import LexiconUploaded
-from backfilld_events.folds import State, evolve
+from backfilld_events.folds import State, replay
 from backfilld_events.folds.job import Job
 from backfilld_events.folds.lexicon import Lexicon
 from backfilld_events.ids import Did
@@ -140,13 +140,9 @@ class Views:
     async def fold(self, state: State, upto: int, limit: int) -> State:
         """The state after at most `limit` more events, none after position `upto`."""
 
-        def folded() -> State:
-            after = state
-            for row in read.rows(self._events, state.position, upto=upto, limit=limit):
-                after = evolve(after, row, row.event)
-            return after
-
-        return await self._worker(folded)
+        return await self._worker(
+            lambda: replay(read.rows(self._events, state.position, upto=upto, limit=limit), state)
+        )
 
     async def tail(self, n: int, stream: str | None, type_name: str | None) -> int:
         """The position after which the last `n` events stand."""

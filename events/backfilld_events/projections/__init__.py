@@ -107,12 +107,12 @@ class Projections:
         )
 
     def _apply(self, before: State, row: Row, event: Event) -> None:
-        if isinstance(event, JobEvent):
-            self._apply_job(before, row, event)
-        elif isinstance(event, RecordsCommitted):
+        if isinstance(event, RecordsCommitted):
             news.committed(self._db, self._numbers, event, row.position)
         elif isinstance(event, ReposObserved):
             news.observed(self._db, self._numbers, event, row.position)
+        elif isinstance(event, JobEvent):
+            self._apply_job(before, row, event)
         elif isinstance(event, LexiconEvent):
             lexicon = self.state.lexicons[event.nsid]
             self._db.execute(
