@@ -82,7 +82,7 @@ class JobsConfig(Part, frozen=True):
 class IndexConfig(Part, frozen=True):
     """The index of records."""
 
-    group_max: Annotated[int, Meta(ge=1, le=100_000)] = 2000
+    group_max: Annotated[int, Meta(ge=1, le=100_000)] = 8000
     group_wait: Duration = Duration(0.05)
     dead_letter_max: Size = Size(2**20)
 

@@ -130,6 +130,35 @@ async def test_a_message_in_fragments_is_put_together(opener: Opener) -> None:
         assert await receive(channel, 2) == [b'{"id":1}', b"next"]
 
 
+async def test_control_frames_and_fragments_between_texts_change_no_order(
+    opener: Opener,
+) -> None:
+    async with connected(opener) as (channel, server):
+        server.protocol.send_text(b"one")
+        server.protocol.send_ping(b"?")
+        server.protocol.send_text(b"two" * 100)
+        server.protocol.send_text(b"th", fin=False)
+        server.protocol.send_pong(b"")
+        server.protocol.send_continuation(b"ree", fin=True)
+        server.protocol.send_text(b"four" * 20_000)
+        await server.flush()  # one segment
+        expected = [b"one", b"two" * 100, b"three", b"four" * 20_000]
+        assert await receive(channel, 4) == expected
+
+
+async def test_what_breaks_the_protocol_ends_the_channel_after_what_came_before(
+    opener: Opener,
+) -> None:
+    with pytest.RaisesGroup(Failure, allow_unwrapped=True, flatten_subgroups=True):
+        async with connected(opener) as (channel, server):
+            masked = Frame(Opcode.TEXT, b"x").serialize(mask=True)
+            await server.stream.send_all(Frame(Opcode.TEXT, b"ok").serialize(mask=False) + masked)
+            assert await receive(channel, 1) == [b"ok"]
+            with trio.fail_after(10):
+                while True:
+                    await channel.receive()
+
+
 async def test_acks_go_out_each_as_a_message_of_its_own(opener: Opener) -> None:
     async with connected(opener) as (channel, server):
         acks = [b'{"type":"ack","id":%d}' % number for number in range(500)]

@@ -63,21 +63,25 @@ class Ledger:
             await trio.sleep(self._every_s)
 
     async def catch_up(self) -> None:
-        """Takes in every receipt there is."""
-        while True:
+        """Takes in every receipt there is now; not those that are written meanwhile, or it would
+        never end while records flow, with an fsync of the log for each of the index."""
+        more = True
+        while more:
             source = self._journal.state.source
             receipts = await self._worker(self._store.receipts, source.receipts, RECEIPTS_MAX)
             if not receipts:
                 return
-            receipts = _some(receipts)
+            some = _some(receipts)
+            more = len(some) < len(receipts) or len(receipts) == RECEIPTS_MAX
             try:
                 await self._journal.append(
-                    [NewEvent("index", summed(receipts), "system")],
+                    [NewEvent("index", summed(some), "system")],
                     expected={"index": source.index_version},
                 )
-            except Stale:
-                continue  # an append we were cancelled in has happened all the same
-            await self._worker(self._store.forget_receipts, receipts[-1].no - KEPT_RECEIPTS)
+            except Stale:  # an append we were cancelled in has happened all the same
+                more = True
+                continue
+            await self._worker(self._store.forget_receipts, some[-1].no - KEPT_RECEIPTS)
 
 
 def _some(receipts: list[Receipt]) -> list[Receipt]:

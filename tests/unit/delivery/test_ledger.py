@@ -1,10 +1,13 @@
 """Receipts reach the log in order, each exactly once."""
 
+from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
+from typing import ParamSpec, TypeVar
 
 import pytest
 import trio
+import trio.testing
 from msgspec import structs
 from support.given import LIKES, POSTS, did
 
@@ -21,6 +24,9 @@ from backfilld_events.eventlog import EventLog
 from backfilld_events.ids import Cid, Did, Rev, Rkey
 from backfilld_events.log import read
 from backfilld_events.log.file import open_reader
+
+P = ParamSpec("P")
+T = TypeVar("T")
 
 
 def group(n: int) -> Group:
@@ -117,3 +123,33 @@ def test_receipts_add_up_field_by_field_and_dids_are_packed_as_ever() -> None:
     ]
     assert event.accounts == [Account(ids.pack_one(odd), "back", "y")]
     assert one.inserted == 1, "a receipt is not changed by being added up"
+
+
+async def test_receipts_that_flow_without_end_do_not_keep_it_from_returning(
+    tmp_path: Path, autojump_clock: trio.testing.MockClock
+) -> None:
+    """It would write an event, with its fsync, for each group of the index."""
+    with (
+        closing(EventLog.open(tmp_path / "events.db")) as log,
+        closing(SqliteStore.open(tmp_path / "records.db", 20)) as store,
+    ):
+        written = 0
+
+        class Busy(InlineWorker):
+            """A worker between whose calls another group is always committed."""
+
+            async def __call__(self, work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+                nonlocal written
+                done = await super().__call__(work, *args, **kwargs)
+                written += 1
+                store.commit(group(written), 1)
+                return done
+
+        journal = Journal(log, InlineWorker(), lambda: 1.8e9)
+        async with trio.open_nursery() as nursery:
+            await nursery.start(journal.run)
+            store.commit(group(0), 1)
+            with trio.fail_after(10):
+                await Ledger(store, Busy(), journal).catch_up()
+            assert journal.state.source.receipts >= 1
+            nursery.cancel_scope.cancel()

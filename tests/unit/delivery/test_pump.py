@@ -10,8 +10,8 @@ import trio
 import trio.testing
 from support.given import LIKES, POSTS, did
 
-from backfilld.delivery.inbox import GroupLimits
-from backfilld.delivery.pump import Pump
+from backfilld.delivery.inbox import GROUP_BYTES_MAX, WAITING_GROUPS, GroupLimits
+from backfilld.delivery.pump import ACKS_WAITING, Pump
 from backfilld.failures import Failure
 from backfilld.journal import Journal
 from backfilld.records.sqlite import SqliteStore
@@ -22,10 +22,11 @@ from backfilld_events.log import read
 from backfilld_events.log.file import open_reader
 
 
-def frame(number: int, *, live: bool = False, collection: str = POSTS) -> bytes:
+def frame(number: int, *, live: bool = False, collection: str = POSTS, pad: int = 0) -> bytes:
     record = {
         "live": live, "did": did(number % 5), "rev": "3n32whm55fc2n", "collection": collection,
-        "rkey": f"k{number}", "action": "create", "record": {"n": number}, "cid": "bafyreione",
+        "rkey": f"k{number}", "action": "create", "record": {"n": number, "pad": "x" * pad},
+        "cid": "bafyreione",
     }  # fmt: skip
     return json.dumps({"id": number, "type": "record", "record": record}).encode()
 
@@ -172,6 +173,58 @@ async def test_a_silent_tap_is_given_up_and_the_log_says_so_once(
     assert [type(event) for event in events] == [TapConnected, TapDisconnected]
     assert isinstance(events[1], TapDisconnected)
     assert "no sign of life" in events[1].message
+
+
+class StuckChannel(FakeChannel):
+    """Gives frames without end, and takes no acks: a Tap that does not read."""
+
+    def __init__(self, folder: Path, pad: int, chunk: int) -> None:
+        super().__init__(folder)
+        self.given, self._pad, self._chunk = 0, pad, chunk
+
+    async def receive(self) -> list[bytes]:
+        await trio.lowlevel.checkpoint()
+        first = self.given
+        self.given += self._chunk
+        return [frame(n, pad=self._pad) for n in range(first, self.given)]
+
+    async def send(self, messages: Sequence[bytes]) -> None:
+        await trio.sleep_forever()
+
+
+@pytest.mark.parametrize(("pad", "chunk"), [(400, 40), (900_000, 1)])
+async def test_a_tap_that_takes_no_acks_is_read_no_further_than_the_bounds(
+    tmp_path: Path, autojump_clock: trio.testing.MockClock, pad: int, chunk: int
+) -> None:
+    """By count for small records, by bytes for large ones; acks wait for no more than two groups,
+    or what is committed and not acked would grow without end."""
+    channel = StuckChannel(tmp_path, pad, chunk)
+    lab = Lab(tmp_path, [channel], records_max=100)
+    await lab.run(5)
+    groups = WAITING_GROUPS + 1 + 1 + ACKS_WAITING + 1  # in the inbox, in work, waiting, in hand
+    per_group = min(100, GROUP_BYTES_MAX // (pad + 500))
+    assert 0 < channel.given <= groups * per_group + 2 * chunk
+    assert channel.acked == []
+
+
+async def test_reading_and_committing_go_on_while_acks_are_sent(
+    tmp_path: Path, autojump_clock: trio.testing.MockClock
+) -> None:
+    channel = FakeChannel(tmp_path)
+    channel.frames = [[frame(n) for n in range(first, first + 10)] for first in range(0, 20, 10)]
+    sending = trio.Event()
+
+    async def slow_send(messages: Sequence[bytes]) -> None:
+        sending.set()
+        await trio.sleep(1)
+
+    channel.send = slow_send  # type: ignore[method-assign]
+    lab = Lab(tmp_path, [channel], records_max=10)
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(lab.run, 5)
+        await sending.wait()
+        await trio.sleep(0.5)  # the acks of the first group are still on their way
+        assert lab.rows() == 20
 
 
 class CancelAt(trio.abc.Instrument):

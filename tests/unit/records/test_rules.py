@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from backfilld.records.rules import Held, Judged, Verdict, judge
+from backfilld.records.rules import SAME, Held, Judged, Verdict, first, judge
 from backfilld_events.ids import Cid, Rev
 
 OLD, MID, NEW = Rev("3aaaaaaaaaaa2"), Rev("3aaaaaaaaaab2"), Rev("3aaaaaaaaaac2")
@@ -71,3 +71,9 @@ def test_the_end_is_the_same_in_any_order(
             held = judge(held, rev, cid).held or held
         ends.append(held)
     assert ends[0] == ends[1]
+
+
+@given(st.sampled_from([OLD, MID, NEW]), st.sampled_from([A, B, None]))
+def test_what_a_store_may_see_by_itself_is_what_the_law_says(rev: Rev, cid: Cid | None) -> None:
+    assert judge(Held(rev, cid), rev, cid) == SAME
+    assert judge(None, rev, cid) == Judged(first(cid), Held(rev, cid))

@@ -54,6 +54,7 @@ class FastChannel:
     async def receive(self) -> list[bytes]:
         """See the port."""
         if not self._ready:
+            self._check()  # it may have ended behind what was given last, and nothing more come
             await self._feed()
             await self._flush()  # pongs
         frames, self._ready = self._ready, []
