@@ -36,6 +36,7 @@ class Spec(msgspec.Struct, frozen=True, omit_defaults=True):
     passes: int = 1
     seed: int = 1
     every_s: float = 0.0
+    repo_records: int = channel_frames.REPO_RECORDS
 
 
 class Pass(msgspec.Struct, frozen=True):
@@ -44,6 +45,11 @@ class Pass(msgspec.Struct, frozen=True):
     began: float
     ended: float
     waited: list[float] = []
+
+    @property
+    def seconds(self) -> float:
+        """How long it took."""
+        return self.ended - self.began
 
 
 class Peer:
@@ -79,7 +85,8 @@ def _serve(spec: Spec) -> list[Pass]:
     frames = [
         channel_frames.text_frame(channel_frames.payload(number, one, live=spec.every_s > 0))
         for number, one in enumerate(
-            channel_frames.records(spec.records, seed=spec.seed), channel_frames.FIRST_ID
+            channel_frames.records(spec.records, seed=spec.seed, repo_records=spec.repo_records),
+            channel_frames.FIRST_ID,
         )
     ]
     per_send = max(1, _SEND_BYTES // channel_frames.FRAME_BYTES)

@@ -1,9 +1,11 @@
-"""The whole channel, as the daemon runs it: pump, store, ledger and log on real files and threads."""
+"""The whole channel as the daemon runs it: pump, store, ledger, log, on real files and threads."""
 
+import logging
 import resource
 from contextlib import closing
 from pathlib import Path
 
+import structlog
 import trio
 from msgspec import Struct
 
@@ -38,8 +40,10 @@ def cpu_s() -> float:
     return used.ru_utime + used.ru_stime
 
 
-def run(peer: Peer, folder: Path) -> Ran:
+def run_whole(peer: Peer, folder: Path) -> Ran:
     """Takes in all the peer sends, into the index and the log of `folder`."""
+    # that the peer leaves when all is acked is no news
+    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.CRITICAL))
     with (
         closing(EventLog.open(folder / "events.db")) as log,
         closing(SqliteStore.open(folder / "records.db", 2**20)) as store,
