@@ -1,13 +1,6 @@
-"""Fixtures for all tests."""
+"""No test depends on how fast the machine is: Hypothesis has no deadline either."""
 
-import socket
+from hypothesis import settings
 
-import pytest
-
-
-@pytest.fixture
-def unused_port() -> int:
-    """A port of loopback where nobody listens."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+settings.register_profile("house", deadline=None)
+settings.load_profile("house")
