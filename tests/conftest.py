@@ -1,6 +1,17 @@
-"""No test depends on how fast the machine is: Hypothesis has no deadline either."""
+"""Fixtures and settings for all tests."""
 
+import socket
+
+import pytest
 from hypothesis import settings
 
-settings.register_profile("house", deadline=None)
+settings.register_profile("house", deadline=None)  # machines are shared
 settings.load_profile("house")
+
+
+@pytest.fixture
+def unused_port() -> int:
+    """A port of loopback where nobody listens."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
