@@ -7,7 +7,7 @@ from ..result import Line
 
 ABOUT = "a control request while discovery, hand-off and the channel all run as fast as they can"
 
-DIDS = 3_000_000
+DIDS = 300_000
 RECORDS = 100_000
 IDLE_S = 8.0
 PATHS = ("/admin/backfill/status", "/admin/health")

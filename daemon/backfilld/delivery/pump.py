@@ -35,6 +35,7 @@ RECONNECT_S_FIRST, RECONNECT_S_MAX = 0.5, 30.0
 QUIET_S = 30.0  # Tap sends no pings: after so long without a frame we ask whether it is there
 PONG_S = 20.0
 ACKS_WAITING = 1  # groups whose acks wait for those of the one before to be sent
+ACKS_AT_ONCE = 1000  # of a group: whoever else waits for the loop gets its turn in between
 SETTLED_S = 60.0  # a session that lasted so long was a good one: the next failure is a first one
 DRAIN_S_MAX = 15.0  # at a stop: to commit and ack what has been received
 
@@ -154,8 +155,10 @@ class Pump:
 
     async def _ack_all(self, channel: Channel, committed: trio.MemoryReceiveChannel[_Acks]) -> None:
         async for acks in committed:
-            await channel.send([frames.ack(number) for number in acks if number is not None])
-            self.unacked -= len(acks)
+            for at in range(0, len(acks), ACKS_AT_ONCE):
+                some = acks[at : at + ACKS_AT_ONCE]
+                await channel.send([frames.ack(number) for number in some if number is not None])
+                self.unacked -= len(some)
 
     async def _note(self, event: SourceEvent) -> None:
         await self._journal.append([NewEvent("tap", event, "system")])

@@ -21,7 +21,7 @@ from . import wire
 # A PDS takes records of 1 MB, which JSON may swell sixfold; a CAR may hold larger blocks, and a
 # frame above this bound ends the channel each time it comes
 FRAME_BYTES_MAX = 64 * 2**20
-RECEIVE_BYTES = 256 * 2**10
+RECEIVE_BYTES = 128 * 2**10  # some 200 records: 1 ms of the loop, then others have their turn
 _HEADERS_END = b"\r\n\r\n"
 
 
