@@ -83,7 +83,7 @@ class IndexConfig(Part, frozen=True):
     """The index of records."""
 
     group_max: Annotated[int, Meta(ge=1, le=100_000)] = 8000
-    group_wait: Duration = Duration(0.05)
+    group_wait: Duration = Duration(0.25)
     dead_letter_max: Size = Size(2**20)
 
 
