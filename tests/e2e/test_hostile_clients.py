@@ -5,7 +5,7 @@ import socket
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from pathlib import Path
 
 import pytest
@@ -63,6 +63,22 @@ def test_a_client_that_breaks_the_rules_ends_nothing_but_itself(
     assert machine.control.get("/admin/health")["status"]
     assert machine.daemon.poll() is None
     assert "Traceback" not in machine.said()
+
+
+@pytest.mark.parametrize("asked", ["GET /health", "POST /admin/nothing", "POST /admin/backfill"])
+def test_whoever_sends_more_than_is_read_hears_the_answer_and_is_let_go(
+    machine: Machine, asked: str
+) -> None:
+    for _ in range(5):
+        with connect(machine) as sock:
+            sock.sendall(
+                f"{asked} HTTP/1.1\r\nhost: d\r\ncontent-length: 90000000\r\n\r\n".encode()
+            )
+            with suppress(BrokenPipeError, ConnectionResetError):
+                for _ in range(1440):  # the limit is 8 MiB
+                    sock.sendall(b" " * 62_500)
+            answer = sock.recv(100)
+        assert answer.startswith((b"HTTP/1.1 200", b"HTTP/1.1 404", b"HTTP/1.1 413"))
 
 
 def test_many_clients_half_of_them_hanging_keep_nobody_waiting(machine: Machine) -> None:

@@ -114,7 +114,7 @@ class Control:
         connection = _UnixConnection(self._path, self._timeout_s)
         headers = {} if body is None else {"content-type": "application/json"}
         try:
-            with suppress(BrokenPipeError):  # refused before it was all sent: the answer says why
+            with suppress(BrokenPipeError, ConnectionResetError):  # refused before it was all sent
                 connection.request(method, path, body, headers)
             answer = connection.getresponse()
         except (OSError, http.client.HTTPException) as error:

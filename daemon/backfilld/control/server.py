@@ -33,6 +33,7 @@ BODY_BYTES_MAX = 8 * 2**20  # 100,000 DIDs are 4 MB
 GRACE_S = 5.0  # for requests under way when the daemon stops
 CONNECTIONS_MAX = 512  # at once; one more is closed unheard
 BODY_S_MAX = 30.0  # between two parts of a body
+LINGER_S = 1.0  # for what a client still sends when it was answered already
 
 
 _LOG = structlog.get_logger("control")
@@ -173,7 +174,8 @@ async def _end(streams: set[trio.SocketStream], scope: trio.CancelScope) -> None
 
 
 class _Patient:
-    """The application, with a limit on how long it waits for the next part of a body."""
+    """The application, with a limit on how long it waits for the next part of a body, and with
+    ears for the parts that it does not ask for."""
 
     def __init__(self, application: Litestar) -> None:
         self._application = application
@@ -190,7 +192,26 @@ class _Patient:
             whole = not message.get("more_body", False)
             return message
 
-        await self._application(scope, within, send)
+        async def rest() -> None:
+            while not whole:
+                await within()
+
+        async def answer(message: Any) -> None:
+            last = message["type"] == "http.response.body" and not message.get("more_body", False)
+            if whole or not last:
+                await send(message)
+                return
+            # A client that still sends would be cut off before it reads, so it is heard for a
+            # while; and hypercorn's close waits for room in the queue of parts that nobody takes.
+            await send({**message, "more_body": True})
+            with trio.move_on_after(LINGER_S):
+                await rest()
+            async with trio.open_nursery() as nursery:
+                nursery.start_soon(rest)
+                await send({"type": "http.response.body", "body": b""})
+                nursery.cancel_scope.cancel()
+
+        await self._application(scope, within, answer)
 
 
 def _clear(path: Path) -> None:
