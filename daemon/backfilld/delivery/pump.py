@@ -28,7 +28,7 @@ from ..records.store import RecordStore
 from ..sources.tap import frames
 from ..sources.tap.channel import Channel
 from ..worker import Worker
-from .group import OVERHEAD_BYTES, group
+from .group import OVERHEAD_BYTES, group, holds_up
 from .inbox import GroupLimits, Inbox
 
 RECONNECT_S_FIRST, RECONNECT_S_MAX = 0.5, 30.0
@@ -36,6 +36,9 @@ QUIET_S = 30.0  # Tap sends no pings: after so long without a frame we ask wheth
 PONG_S = 20.0
 ACKS_WAITING = 1  # groups whose acks wait for those of the one before to be sent
 ACKS_AT_ONCE = 1000  # of a group: whoever else waits for the loop gets its turn in between
+# Records of a backfill come one by one as Tap makes them, and a read costs what ten records do, on
+# processors that Tap needs too; so after a small read we let some gather.
+GATHER_S, GATHER_BYTES = 0.005, 64 * 2**10
 SETTLED_S = 60.0  # a session that lasted so long was a good one: the next failure is a first one
 DRAIN_S_MAX = 15.0  # at a stop: to commit and ack what has been received
 
@@ -137,7 +140,10 @@ class Pump:
                     elif received:
                         self.unacked += len(received)
                         size = sum(map(len, received)) + OVERHEAD_BYTES * len(received)
-                        await inbox.put(frames.decode_all(received), size)
+                        deliveries = frames.decode_all(received)
+                        await inbox.put(deliveries, size)
+                        if size < GATHER_BYTES and not holds_up(deliveries):
+                            await trio.sleep(GATHER_S)
         finally:
             inbox.close()
 
