@@ -10,7 +10,7 @@ import trio
 from msgspec import Struct
 
 from backfilld.clock import system
-from backfilld.config import IndexConfig
+from backfilld.config.keys import IndexConfig
 from backfilld.delivery.inbox import GroupLimits
 from backfilld.delivery.ledger import Ledger
 from backfilld.delivery.pump import Pump

@@ -7,7 +7,7 @@ from contextlib import closing
 from itertools import count, islice
 from pathlib import Path
 
-from backfilld.config import IndexConfig
+from backfilld.config.keys import IndexConfig
 from backfilld.deliveries import RecordDelivery
 from backfilld.records.sqlite import SqliteStore
 from backfilld.records.store import Group

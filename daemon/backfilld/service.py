@@ -28,6 +28,7 @@ from .backfill.desk import Desk
 from .backfill.observer import Observer
 from .backfill.plan import Limits
 from .backfill.runner import Runner
+from .backfill.standing import scene
 from .backfill.steps import Steps
 from .clock import Clock, system
 from .config import Config
@@ -94,6 +95,7 @@ class Service:
     def __init__(self, settings: Config, world: World | None = None) -> None:
         self.config, self._world = settings, world or World()
         self.stop = trio.Event()
+        self._busy: Callable[[], frozenset[str]] = frozenset
         self._password = config.password(settings)
 
     async def run(
@@ -110,9 +112,9 @@ class Service:
             closing(
                 SqliteStore.open(folder / "records.db", settings.index.dead_letter_max)
             ) as store,
-            closing(self._views(folder)) as views,
-            closing(self._views(folder)) as log_views,
-            closing(self._views(folder)) as lane_views,
+            closing(self._views(folder, log)) as views,
+            closing(self._views(folder, log)) as log_views,
+            closing(self._views(folder, log)) as lane_views,
         ):
             async with (
                 self._client(float(settings.relay.timeout)) as relays,
@@ -145,10 +147,12 @@ class Service:
             GroupLimits(settings.index.group_max, float(settings.index.group_wait)),
             ledger.wake,
         )
+        runner = Runner(journal, steps, world.clock, self._limits)
+        self._busy = lambda: runner.busy
         return _Parts(
             journal,
             ledger,
-            Runner(journal, steps, world.clock, self._limits),
+            runner,
             Observer(
                 tap, lanes.to_ask, journal, lambda: self.config.tap.info_rate, ledger.catch_up
             ),
@@ -204,9 +208,13 @@ class Service:
 
         await faces.start(serve_and_clear)
 
-    def _views(self, folder: Path) -> Views:
+    def _views(self, folder: Path, log: EventLog) -> Views:
         files = (folder / "events.db", folder / "records.db")
-        return Views.open(*files, self._world.worker(), self._limits)
+        return Views.open(
+            *files,
+            self._world.worker(),
+            lambda: scene(log.state.jobs, self._limits(), self._busy()),
+        )
 
     def _open_channel(self) -> AbstractAsyncContextManager[Channel]:
         tap = self.config.tap
@@ -231,6 +239,7 @@ class Service:
             relay_backoff_s_max=float(one.relay.backoff_max),
             batch_size=one.tap.batch_size,
             read_ahead=max(one.jobs.read_ahead, one.tap.batch_size),
+            concurrent=one.jobs.concurrent,
         )
 
 

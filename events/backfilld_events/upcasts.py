@@ -9,4 +9,9 @@ from typing import Any
 
 Upcast = Callable[[dict[str, Any]], dict[str, Any]]
 
-UPCASTS: dict[tuple[str, int], Upcast] = {}
+
+def _started(fields: dict[str, Any]) -> dict[str, Any]:
+    return fields  # what version 2 added has the default that a job of version 1 had by nature
+
+
+UPCASTS: dict[tuple[str, int], Upcast] = {("job.started", 1): _started}

@@ -16,9 +16,9 @@ import trio
 from backfilld.backfill.commands import StartJob, UploadLexicon
 from backfilld.backfill.desk import Desk
 from backfilld.backfill.plan import Limits
-from backfilld.backfill.standing import Standing, standing
+from backfilld.backfill.standing import Scene, Standing, standing
 from backfilld.clock import virtual
-from backfilld.config import (
+from backfilld.config.keys import (
     Config,
     ControlConfig,
     IndexConfig,
@@ -109,7 +109,7 @@ class Lab:
 
     async def start(self, desk: Desk, command: StartJob | UploadLexicon) -> str:
         """Submits the command; the id of the job it started."""
-        rows = await desk.submit(command, "uid:1000")
+        rows = (await desk.submit(command, "uid:1000")).rows
         return next(row.stream for row in rows if row.type == "job.started").removeprefix("job/")
 
     async def until(self, done: Callable[[], bool], within_s: float = 3600.0) -> None:
@@ -133,13 +133,13 @@ class Lab:
         return Service(self.config)._limits()
 
     def standing(self, job: Job) -> Standing:
-        return standing(job, self.limits())
+        return standing(job, Scene(self.limits()))
 
     # --- what the files say ----------------------------------------------------------------
 
     def views(self) -> Views:
         return Views.open(
-            self.folder / "events.db", self.folder / "records.db", InlineWorker(), self.limits
+            self.folder / "events.db", self.folder / "records.db", InlineWorker(), lambda: Scene(self.limits())
         )
 
     def job(self, job_id: str) -> tuple[Job, int]:

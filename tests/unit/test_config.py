@@ -31,7 +31,15 @@ def test_the_example_has_every_key_with_its_default() -> None:
         for table, value in data.items()
         for key in (value if isinstance(value, dict) else [table])
     }
-    assert said == set(config.flat(Config()))
+    assert said | {"notify"} == set(config.flat(Config()))
+
+
+def test_the_examples_way_to_be_told_of_something_can_be_used_as_it_is(tmp_path: Path) -> None:
+    text = (ROOT / "config.example.toml").read_text()
+    sample = text[text.index("# [[notify]]") : text.index("\n\n[logging]")]
+    path = written(tmp_path, sample.replace("# ", "", 1).replace("\n# ", "\n"))
+    (told,) = load(path, {}).notify
+    assert told.exec == ("/usr/local/bin/page", "--low")
 
 
 def test_the_example_marks_what_a_reload_brings_into_force() -> None:

@@ -1,26 +1,64 @@
-"""What a person, a script or a lexicon may ask of the backfill, as data."""
+"""What a person, a script, a lexicon or the schedule may ask of the backfill, as data."""
 
 from msgspec import Struct
 
-from backfilld_events.ids import Did, Nsid
+from backfilld_events.catalog.job import ListedFrom
+from backfilld_events.ids import Cid, Did, Nsid
 
 from ..lexicons import Document
 
 
 class StartJob(Struct, frozen=True):
-    """Start a job. No collection: all record lexicons that ask for a backfill. `dids`: these
-    accounts instead of the relay's listing."""
+    """Start a job. No collection: all record lexicons. `dids`: these accounts instead of the
+    relay's listing. Jobs of higher `priority` go first. `idempotency_key`: asked again with the
+    same key it is the same job. `listed_from`: look only for what the relay lists after it."""
 
     collection: Nsid | None = None
     dids: tuple[Did, ...] = ()
+    priority: int = 0
+    reason: str = ""
+    idempotency_key: str | None = None
+    listed_from: ListedFrom | None = None
+
+
+class PauseJob(Struct, frozen=True):
+    """Begin no further step of a job."""
+
+    job_id: str
+    reason: str = ""
+
+
+class ResumeJob(Struct, frozen=True):
+    """Go on with a paused job."""
+
+    job_id: str
+    reason: str = ""
+
+
+class CancelJob(Struct, frozen=True):
+    """End a job; what it has handed over stays in Tap."""
+
+    job_id: str
+    reason: str = ""
+
+
+class FoundOn(Struct, frozen=True):
+    """Where on the network a lexicon was found."""
+
+    authority: Did
+    uri: str
+    cid: Cid
 
 
 class UploadLexicon(Struct, frozen=True):
-    """Take in a lexicon document; a record lexicon with `backfill` starts a job by itself."""
+    """Take in a lexicon document; a record lexicon with `backfill` starts a job by itself, unless
+    whoever brings it may not (`may_start`). `found_on`: it was fetched, not uploaded."""
 
     document: Document
     backfill: bool
     target_collection: Nsid | None = None
+    may_start: bool = True
+    found_on: FoundOn | None = None
 
 
 class DeleteLexicon(Struct, frozen=True):
@@ -29,4 +67,24 @@ class DeleteLexicon(Struct, frozen=True):
     nsid: Nsid
 
 
-Command = StartJob | UploadLexicon | DeleteLexicon
+class CreateKey(Struct, frozen=True):
+    """Make a key for a script. `digest` is the SHA-256 of the key, `prefix` its beginning."""
+
+    name: str
+    prefix: str
+    digest: bytes
+    permissions: tuple[str, ...]
+    expires_at: float | None = None
+
+
+class RevokeKey(Struct, frozen=True):
+    """Make a key of no more use."""
+
+    key_id: str
+
+
+Command = (
+    StartJob | PauseJob | ResumeJob | CancelJob
+    | UploadLexicon | DeleteLexicon
+    | CreateKey | RevokeKey
+)  # fmt: skip

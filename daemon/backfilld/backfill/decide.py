@@ -3,18 +3,39 @@
 A decision with nothing to do has no events, so asking twice is no error. Ids come in as values.
 """
 
+import hashlib
 from collections.abc import Mapping
 
 from msgspec import Struct
 
 from backfilld_events import ids
-from backfilld_events.catalog.job import DidsGiven, JobFailed, JobStarted
-from backfilld_events.catalog.lexicon import LexiconDeleted, LexiconUploaded
+from backfilld_events.catalog.control import KeyCreated, KeyRevoked
+from backfilld_events.catalog.job import (
+    DidsGiven,
+    JobCancelAsked,
+    JobFailed,
+    JobPaused,
+    JobResumed,
+    JobStarted,
+)
+from backfilld_events.catalog.lexicon import LexiconDeleted, LexiconFetched, LexiconUploaded
 from backfilld_events.folds import State
+from backfilld_events.folds.job import Job
 from backfilld_events.ids import Nsid
 from backfilld_events.row import PREVIOUS, NewEvent
 
-from .commands import DeleteLexicon, StartJob, UploadLexicon
+from .commands import (
+    CancelJob,
+    CreateKey,
+    DeleteLexicon,
+    PauseJob,
+    ResumeJob,
+    RevokeKey,
+    StartJob,
+    UploadLexicon,
+)
+
+_ENDED = "backfillctl jobs shows how each job stands; start a new one with backfillctl start"
 
 
 class Refused(Exception):
@@ -26,32 +47,102 @@ class Refused(Exception):
 
 
 class Decision(Struct, frozen=True):
-    """Events to append if the streams in `expected` still stand at these versions."""
+    """Events to append if the streams in `expected` still stand at these versions. `id` is that of
+    the job or key it is about; `joined`: the job was there already."""
 
     events: list[NewEvent]
     expected: Mapping[str, int]
+    id: str | None = None
+    joined: bool = False
 
 
 def start_job(state: State, command: StartJob, *, job_id: str, actor: str) -> Decision:
-    """Starts a job. One that has no target is started and failed in one breath, so that whoever
-    waits for its end finds it."""
+    """Starts a job, unless an equal one is under way: then that is the job. One that has no target
+    is started and failed in one breath, so that whoever waits for its end finds it."""
+    known = state.control.asked.get(command.idempotency_key or "")
+    if known is not None:
+        return Decision([], {}, known, joined=True)
     stream = f"job/{job_id}"
     given = bool(command.dids)
     collections = _targets(state, command)
+    digest = hashlib.sha256(ids.pack(sorted(command.dids))).digest() if given else None
     started = JobStarted(
         collections=collections,
         asked_for=command.collection,
         asked_did=command.dids[0] if len(command.dids) == 1 else None,
         given=given,
         mode="add",
+        priority=command.priority,
+        reason=command.reason,
+        idempotency_key=command.idempotency_key,
+        digest=digest,
+        listed_from=command.listed_from,
     )
+    equal = [job for job in state.jobs.values() if _same(job, started)]
+    if equal and command.idempotency_key is None:
+        return Decision([], {}, equal[0].id, joined=True)
     events = [NewEvent(stream, started, actor)]
     if not collections:
         events.append(NewEvent(stream, _no_target(command), actor, PREVIOUS))
     elif given:
         dids = DidsGiven(first=0, count=len(command.dids), dids=ids.pack(command.dids))
         events.append(NewEvent(stream, dids, actor, PREVIOUS))
-    return Decision(events, {stream: 0})
+    return Decision(events, {stream: 0}, job_id)
+
+
+def pause_job(state: State, command: PauseJob, *, actor: str) -> Decision:
+    """Pauses a job; nothing to do for one that is paused. Raises Refused."""
+    job = _unended(state, command.job_id)
+    if job.cancel is not None:
+        raise Refused("job-not-running", "job is not running (status: cancelling)", _ENDED)
+    if job.paused is not None:
+        return Decision([], {}, job.id)
+    return _of_job(job, JobPaused(reason=command.reason), actor)
+
+
+def resume_job(state: State, command: ResumeJob, *, actor: str) -> Decision:
+    """Goes on with a job; nothing to do for one that is not paused. Raises Refused."""
+    job = _unended(state, command.job_id, "paused")
+    if job.cancel is not None:
+        raise Refused("job-not-paused", "job is not paused (status: cancelling)", _ENDED)
+    if job.paused is None:
+        return Decision([], {}, job.id)
+    return _of_job(job, JobResumed(reason=command.reason), actor)
+
+
+def cancel_job(state: State, command: CancelJob, *, actor: str) -> Decision:
+    """Asks for the end of a job; whoever runs it writes that end. Raises Refused."""
+    job = _unended(state, command.job_id)
+    if job.cancel is not None:
+        return Decision([], {}, job.id)
+    return _of_job(job, JobCancelAsked(reason=command.reason), actor)
+
+
+def create_key(state: State, command: CreateKey, *, key_id: str, actor: str) -> Decision:
+    """Makes a key."""
+    stream = f"key/{key_id}"
+    event = KeyCreated(
+        name=command.name,
+        prefix=command.prefix,
+        digest=command.digest,
+        permissions=list(command.permissions),
+        expires_at=command.expires_at,
+    )
+    return Decision([NewEvent(stream, event, actor)], {stream: 0}, key_id)
+
+
+def revoke_key(state: State, command: RevokeKey, *, actor: str) -> Decision:
+    """Revokes a key; nothing to do for one that is. Raises Refused for one that is not there."""
+    key = state.control.keys.get(command.key_id)
+    if key is None:
+        raise Refused(
+            "api-key-not-found",
+            f"api key '{ids.shown(command.key_id)}' not found",
+            "backfillctl key ls shows those that are there",
+        )
+    if key.revoked_at is not None:
+        return Decision([], {}, key.id)
+    return Decision([NewEvent(f"key/{key.id}", KeyRevoked(), actor)], {}, key.id)
 
 
 def upload_lexicon(state: State, command: UploadLexicon, *, job_id: str, actor: str) -> Decision:
@@ -60,28 +151,23 @@ def upload_lexicon(state: State, command: UploadLexicon, *, job_id: str, actor: 
     document = command.document
     before = state.lexicons.get(document.id)
     stream = f"lexicon/{document.id}"
-    uploaded = LexiconUploaded(
-        nsid=document.id,
-        revision=1 if before is None else before.revision + 1,
-        kind=document.kind,
-        backfill=command.backfill,
-        target_collection=command.target_collection,
-        document=document.text,
-    )
-    events = [NewEvent(stream, uploaded, actor)]
+    revision = 1 if before is None else before.revision + 1
+    events = [NewEvent(stream, _taken_in(command, revision), actor)]
     expected = {stream: 0 if before is None else before.version}
     asked_before = before is not None and not before.deleted and before.backfill
-    if document.kind == "record" and command.backfill and not asked_before:
-        started = JobStarted(
-            collections=[document.id],
-            asked_for=document.id,
-            asked_did=None,
-            given=False,
-            mode="add",
-        )
-        events.append(NewEvent(f"job/{job_id}", started, actor, PREVIOUS))
-        expected[f"job/{job_id}"] = 0
-    return Decision(events, expected)
+    wants = command.backfill and not asked_before and document.kind == "record"
+    if not wants or not command.may_start:
+        return Decision(events, expected)
+    started = JobStarted(
+        collections=[document.id],
+        asked_for=document.id,
+        asked_did=None,
+        given=False,
+        mode="add",
+    )
+    events.append(NewEvent(f"job/{job_id}", started, actor, PREVIOUS))
+    expected[f"job/{job_id}"] = 0
+    return Decision(events, expected, job_id)
 
 
 def delete_lexicon(state: State, command: DeleteLexicon, *, actor: str) -> Decision:
@@ -98,12 +184,58 @@ def delete_lexicon(state: State, command: DeleteLexicon, *, actor: str) -> Decis
     return Decision([NewEvent(stream, event, actor)], {stream: lexicon.version})
 
 
+def _taken_in(command: UploadLexicon, revision: int) -> LexiconUploaded | LexiconFetched:
+    document, found_on = command.document, command.found_on
+    if found_on is None:
+        return LexiconUploaded(
+            nsid=document.id,
+            revision=revision,
+            kind=document.kind,
+            backfill=command.backfill,
+            target_collection=command.target_collection,
+            document=document.text,
+        )
+    return LexiconFetched(
+        nsid=document.id,
+        revision=revision,
+        kind=document.kind,
+        backfill=command.backfill,
+        target_collection=command.target_collection,
+        document=document.text,
+        authority=found_on.authority,
+        uri=found_on.uri,
+        cid=found_on.cid,
+    )
+
+
+def _unended(state: State, job_id: str, wanted: str = "running") -> Job:
+    job = state.jobs.get(job_id)
+    if job is None:
+        raise Refused(f"job-not-{wanted}", f"job is not {wanted} (it has ended)", _ENDED)
+    return job
+
+
+def _of_job(job: Job, event: JobPaused | JobResumed | JobCancelAsked, actor: str) -> Decision:
+    stream = f"job/{job.id}"
+    return Decision([NewEvent(stream, event, actor)], {stream: job.version}, job.id)
+
+
+def _same(job: Job, asked: JobStarted) -> bool:
+    """Whether `asked` would find and hand over what `job` does."""
+    return (
+        job.cancel is None
+        and job.paused is None
+        and job.collections == tuple(asked.collections)
+        and (job.asked_for, job.given, job.digest) == (asked.asked_for, asked.given, asked.digest)
+        and (job.listed_from is None or job.listed_from == asked.listed_from)
+    )
+
+
 def _targets(state: State, command: StartJob) -> list[Nsid]:
     records = [lexicon for lexicon in state.lexicons.values() if lexicon.is_record]
     if command.collection is not None:
         return [lexicon.nsid for lexicon in records if lexicon.nsid == command.collection]
-    wanted = [lexicon for lexicon in records if lexicon.backfill or command.dids]
-    return sorted(lexicon.nsid for lexicon in wanted)
+    return sorted(lexicon.nsid for lexicon in records)
 
 
 def _no_target(command: StartJob) -> JobFailed:

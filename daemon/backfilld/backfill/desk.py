@@ -3,13 +3,34 @@
 import uuid
 from collections.abc import Callable
 
+from msgspec import Struct
+
 from backfilld_events.folds import State
 from backfilld_events.row import Row
 
 from ..journal import Journal, Stale
 from . import decide
-from .commands import Command, DeleteLexicon, StartJob, UploadLexicon
+from .commands import (
+    CancelJob,
+    Command,
+    CreateKey,
+    DeleteLexicon,
+    PauseJob,
+    ResumeJob,
+    RevokeKey,
+    StartJob,
+    UploadLexicon,
+)
 from .decide import Decision
+
+
+class Done(Struct, frozen=True):
+    """What a command came to: its rows, durable, and the job or key it is about. `joined`: an equal
+    job was under way, or the same was asked for before, and nothing was written."""
+
+    rows: list[Row]
+    id: str | None
+    joined: bool
 
 
 class Desk:
@@ -18,22 +39,35 @@ class Desk:
     def __init__(self, journal: Journal, new_id: Callable[[], str] = lambda: str(uuid.uuid4())):
         self._journal, self._new_id = journal, new_id
 
-    async def submit(self, command: Command, actor: str) -> list[Row]:
-        """Carries a command into the log; its rows, durable. Raises decide.Refused."""
-        job_id = self._new_id()
+    async def submit(self, command: Command, actor: str) -> Done:
+        """Carries a command into the log. Raises decide.Refused."""
+        new_id = self._new_id()
         while True:
-            decision = _decide(self._journal.state, command, job_id, actor)
+            decision = _decide(self._journal.state, command, new_id, actor)
+            if not decision.events:
+                return Done([], decision.id, decision.joined)
             try:
-                return await self._journal.append(decision.events, expected=decision.expected)
+                rows = await self._journal.append(decision.events, expected=decision.expected)
             except Stale:
                 continue
+            return Done(rows, decision.id, joined=False)
 
 
-def _decide(state: State, command: Command, job_id: str, actor: str) -> Decision:
+def _decide(state: State, command: Command, new_id: str, actor: str) -> Decision:
     match command:
         case StartJob():
-            return decide.start_job(state, command, job_id=job_id, actor=actor)
+            return decide.start_job(state, command, job_id=new_id, actor=actor)
+        case PauseJob():
+            return decide.pause_job(state, command, actor=actor)
+        case ResumeJob():
+            return decide.resume_job(state, command, actor=actor)
+        case CancelJob():
+            return decide.cancel_job(state, command, actor=actor)
         case UploadLexicon():
-            return decide.upload_lexicon(state, command, job_id=job_id, actor=actor)
+            return decide.upload_lexicon(state, command, job_id=new_id, actor=actor)
         case DeleteLexicon():
             return decide.delete_lexicon(state, command, actor=actor)
+        case CreateKey():
+            return decide.create_key(state, command, key_id=new_id, actor=actor)
+        case RevokeKey():
+            return decide.revoke_key(state, command, actor=actor)

@@ -5,6 +5,7 @@ hand-off sends full batches in order. Each lane has its own back-off. A step is 
 out is `steps`.
 """
 
+from collections.abc import Iterable
 from typing import TypeGuard
 
 from msgspec import Struct
@@ -26,6 +27,7 @@ class Limits(Struct, frozen=True):
     batch_size: int = 1000
     read_ahead: int = 50_000
     tap_backoff_s_max: float = 60.0
+    concurrent: int = 2
 
 
 class FetchPage(Struct, frozen=True):
@@ -56,7 +58,19 @@ class Finish(Struct, frozen=True):
     """Nothing is left: the job ends."""
 
 
-Step = FetchPage | HandOff | WaitUntil | Finish
+class Stop(Struct, frozen=True):
+    """Nothing further is begun: somebody paused or cancelled the job, or it has ended."""
+
+
+Step = FetchPage | HandOff | WaitUntil | Finish | Stop
+
+
+def in_turn(jobs: Iterable[Job], limits: Limits) -> tuple[list[Job], list[Job]]:
+    """(those that have their turn, those that wait for it, next first). A job that has begun keeps
+    its place; then the priority counts, then who came first."""
+    ready = [job for job in jobs if not _stopped(job)]
+    ready.sort(key=lambda job: (not job.begun, -job.priority, job.position))
+    return ready[: limits.concurrent], ready[limits.concurrent :]
 
 
 def may_discover(job: Job, limits: Limits) -> bool:
@@ -73,6 +87,8 @@ def may_hand_off(job: Job, limits: Limits) -> bool:
 
 def discover(job: Job, now: float, limits: Limits) -> Step | None:
     """The discovery lane's next step; None: nothing until the job's next event."""
+    if _stopped(job):
+        return Stop()
     collection = job.collection
     if collection is None or not may_discover(job, limits):
         return None
@@ -93,13 +109,19 @@ def discover(job: Job, now: float, limits: Limits) -> Step | None:
 
 def hand_off(job: Job, now: float, limits: Limits) -> Step | None:
     """The hand-off lane's next step; None: nothing until the job's next event."""
-    if job.ended_at is None and job.listed and job.discovered == job.handed_off:
+    if _stopped(job):
+        return Stop()
+    if job.listed and job.discovered == job.handed_off:
         return Finish()
     if not may_hand_off(job, limits):
         return None
     if _waits(job.hand_off, now):
         return WaitUntil(job.hand_off.retry_at)
     return HandOff(job.handed_off, min(job.handed_off + limits.batch_size, job.discovered))
+
+
+def _stopped(job: Job) -> bool:
+    return job.paused is not None or job.cancel is not None or job.ended_at is not None
 
 
 def _waits(waiting: Waiting | None, now: float) -> TypeGuard[Waiting]:

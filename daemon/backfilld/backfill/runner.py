@@ -1,21 +1,23 @@
-"""Runs every job that has work left: two lanes each, which follow the log and append to it.
+"""Runs every job that has its turn: two lanes each, which follow the log and append to it.
 
-It takes no commands: a paused or ended job is seen in the log, as everything is.
+It takes no commands: a paused, cancelled or ended job is seen in the log, as everything is.
 """
 
 from collections.abc import Callable, Sequence
 
 import trio
 
-from backfilld_events.catalog.job import JobEvent, JobPickedUp
+from backfilld_events.catalog.job import JobCancelled, JobEvent, JobPickedUp
 from backfilld_events.folds.job import Job
 from backfilld_events.row import NewEvent
 
 from ..clock import Clock, sleep_until
 from ..journal import Journal, Stale
 from . import outcomes, plan
-from .plan import FetchPage, Finish, HandOff, Limits, Step, WaitUntil
+from .plan import FetchPage, Finish, HandOff, Limits, Step, Stop, WaitUntil
 from .steps import Steps
+
+LANES = 2
 
 Lane = Callable[[Job, float, Limits], Step | None]
 
@@ -27,28 +29,65 @@ class Runner:
         self, journal: Journal, steps: Steps, clock: Clock, limits: Callable[[], Limits]
     ) -> None:
         self._journal, self._steps, self._clock, self._limits = journal, steps, clock, limits
+        self._running: set[str] = set()
+        self._ended = trio.Event()  # a place became free
+
+    @property
+    def busy(self) -> frozenset[str]:
+        """The jobs whose lanes are at work: a paused one is until its last step is over."""
+        return frozenset(self._running)
 
     async def pick_up(self) -> None:
         """Notes in the log that the jobs with work left go on; once, before `run`."""
         for job in self._journal.state.jobs.values():
-            await self._append(job, [JobPickedUp()])
+            if job.begun:
+                await self._append(job, [JobPickedUp()])
 
     async def run(self) -> None:
         """Runs until cancelled."""
-        running: set[str] = set()
         async with trio.open_nursery() as nursery:
             while True:
-                news = self._journal.watch()
-                jobs = self._journal.state.jobs
-                running &= set(jobs)
-                for job_id in set(jobs) - running:
-                    running.add(job_id)
-                    nursery.start_soon(self._lane, job_id, plan.discover)
-                    nursery.start_soon(self._lane, job_id, plan.hand_off)
-                await news.wait()
+                news, self._ended = self._journal.watch(), trio.Event()
+                for job in self._due():
+                    self._running.add(job.id)
+                    nursery.start_soon(self._job, job.id)
+                await _either(news, self._ended)
 
-    async def _lane(self, job_id: str, lane: Lane) -> None:
+    def _due(self) -> list[Job]:
+        """The jobs to begin with, or to end since they are cancelled."""
+        jobs, limits = self._journal.state.jobs, self._limits()
+        idle = [job for job in jobs.values() if job.id not in self._running]
+        if not idle:
+            return []
+        cancelled = [job for job in idle if job.cancel is not None]
+        if len(self._running) >= limits.concurrent:
+            return cancelled
+        turn, _ = plan.in_turn(jobs.values(), limits)
+        free = limits.concurrent - len(self._running)
+        due = [job for job in turn if job.id not in self._running and job.cancel is None]
+        return cancelled + due[:free]
+
+    async def _job(self, job_id: str) -> None:
+        """A job's turn, until it ends or is stopped."""
+        stopped: set[Lane] = set()
+        try:
+            async with trio.open_nursery() as lanes:
+                for lane in (plan.discover, plan.hand_off):
+                    lanes.start_soon(self._lane, job_id, lane, stopped, lanes.cancel_scope)
+            await self._end_cancelled(job_id)
+        finally:
+            self._running.discard(job_id)
+            self._ended.set()
+
+    async def _end_cancelled(self, job_id: str) -> None:
+        while (job := self._journal.state.jobs.get(job_id)) is not None and job.cancel is not None:
+            await self._end(job, [JobCancelled(job.discovered, job.handed_off)])
+
+    async def _lane(
+        self, job_id: str, lane: Lane, stopped: set[Lane], turn: trio.CancelScope
+    ) -> None:
         while True:
+            stopped.discard(lane)
             news = self._journal.watch(f"job/{job_id}")
             job = self._journal.state.jobs.get(job_id)
             if job is None:
@@ -57,6 +96,11 @@ class Runner:
             match lane(job, self._clock(), limits):
                 case None:
                     await news.wait()
+                case Stop():
+                    stopped.add(lane)
+                    if len(stopped) == LANES:  # before that it may be resumed, and go on here
+                        turn.cancel()
+                    await news.wait()
                 case WaitUntil(moment):
                     await self._wait(news, moment)
                 case FetchPage() as step:
@@ -64,7 +108,7 @@ class Runner:
                 case HandOff() as step:
                     await self._append(job, await self._steps.hand_off(job, step, limits))
                 case Finish():
-                    await self._finish(job)
+                    await self._end(job, outcomes.finished(job))
 
     async def _wait(self, news: trio.Event, moment: float) -> None:
         async with trio.open_nursery() as nursery:
@@ -77,11 +121,11 @@ class Runner:
             await sleep_until(moment, self._clock)
             nursery.cancel_scope.cancel()
 
-    async def _finish(self, job: Job) -> None:
+    async def _end(self, job: Job, events: Sequence[JobEvent]) -> None:
         try:
-            await self._append(job, outcomes.finished(job), expected={f"job/{job.id}": job.version})
+            await self._append(job, events, expected={f"job/{job.id}": job.version})
         except Stale:
-            return  # something came in between; the lane plans again
+            return  # something came in between; whoever called looks again
 
     async def _append(
         self, job: Job, events: Sequence[JobEvent], *, expected: dict[str, int] | None = None
@@ -90,3 +134,14 @@ class Runner:
             [NewEvent(f"job/{job.id}", event, "system", job.position) for event in events],
             expected=expected,
         )
+
+
+async def _either(one: trio.Event, other: trio.Event) -> None:
+    async with trio.open_nursery() as nursery:
+
+        async def wait(event: trio.Event) -> None:
+            await event.wait()
+            nursery.cancel_scope.cancel()
+
+        nursery.start_soon(wait, one)
+        nursery.start_soon(wait, other)

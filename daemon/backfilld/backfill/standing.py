@@ -4,34 +4,59 @@ A job is stalled when no lane can do anything until somebody answers: a lane tha
 no room for more, does not keep it running.
 """
 
+from collections.abc import Mapping
 from typing import Literal, NamedTuple
 
 from backfilld_events.folds.job import Job, Outcome, Waiting
 
+from . import plan
 from .plan import Limits, may_discover, may_hand_off
 
-State = Literal["pending", "running", "stalled"] | Outcome
+State = Literal["pending", "running", "stalled", "pausing", "paused", "cancelling"] | Outcome
+
+
+class Scene(NamedTuple):
+    """What a job's state depends on besides itself: the limits, how many jobs are ahead of each
+    that waits for its turn, and which have a step under way."""
+
+    limits: Limits
+    ahead: Mapping[str, int] = {}
+    busy: frozenset[str] = frozenset()
 
 
 class Standing(NamedTuple):
-    """`waiting` is the lane that is due first, when the state is stalled."""
+    """`waiting` is the lane that is due first, when the state is stalled; `ahead` counts the jobs
+    that have their turn before it, when it is pending."""
 
     state: State
     waiting: Waiting | None = None
+    ahead: int = 0
 
 
-def standing(job: Job, limits: Limits) -> Standing:
+def scene(jobs: Mapping[str, Job], limits: Limits, busy: frozenset[str]) -> Scene:
+    """The scene of all jobs that have not ended, by id."""
+    running, waiting = plan.in_turn(jobs.values(), limits)
+    return Scene(limits, {job.id: len(running) + n for n, job in enumerate(waiting)}, busy)
+
+
+def standing(job: Job, scene: Scene) -> Standing:
     """How the job stands, as the log has it. A try that is under way ends no stall; its success
     does."""
     if job.outcome is not None:
         return Standing(job.outcome)
+    if job.cancel is not None:
+        return Standing("cancelling")
+    if job.paused is not None:
+        return Standing("pausing" if job.id in scene.busy else "paused")
+    if job.id in scene.ahead:
+        return Standing("pending", ahead=scene.ahead[job.id])
     lanes: list[Waiting | None] = []
-    if may_discover(job, limits):
+    if may_discover(job, scene.limits):
         lanes.append(job.discovery)
-    if may_hand_off(job, limits):
+    if may_hand_off(job, scene.limits):
         lanes.append(job.hand_off)
     stuck = [lane for lane in lanes if lane is not None]
     if stuck and len(stuck) == len(lanes):
         return Standing("stalled", min(stuck, key=lambda lane: lane.retry_at))
-    begun = job.discovered or job.listing.pages or job.listings_ended or job.failed_listings
+    begun = job.begun or job.discovered
     return Standing("running" if begun else "pending")

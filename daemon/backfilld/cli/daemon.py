@@ -56,7 +56,7 @@ def check_config(path: Path | None) -> None:
     settings = _loaded(path)
     defaults = flat(Config())
     for key, value in flat(settings).items():
-        shown = ", ".join(value) if isinstance(value, tuple) else value
+        shown = ", ".join(map(str, value)) if isinstance(value, tuple) else value
         default = "" if value != defaults[key] else "   (default)"
         say.out(f"{key} = {shown}{default}")
 

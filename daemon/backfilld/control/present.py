@@ -6,17 +6,16 @@ from backfilld_events.folds.lexicon import Lexicon
 from backfilld_events.projections.classes import OPEN, Class
 from backfilld_events.row import utc_text
 
-from ..backfill.plan import Limits
-from ..backfill.standing import standing
+from ..backfill.standing import Scene, standing
 from . import words
 from .shapes import JobShape, LexiconShape, SyncShape, WaitingShape
 
 
-def job_shape(job: Job, records: int, classes: dict[Class, int], limits: Limits) -> JobShape:
+def job_shape(job: Job, records: int, classes: dict[Class, int], scene: Scene) -> JobShape:
     """A job as the API shows it. Pure."""
     total = sum(classes.values())
     handed = total if job.handed_off == job.discovered else min(job.handed_off, total)
-    stands = standing(job, limits)
+    stands = standing(job, scene)
     waiting = stands.waiting
     sync_state, sync_sentence = words.sync(job, classes)
     open_ = sum(n for kind, n in classes.items() if kind in OPEN)
@@ -43,9 +42,11 @@ def job_shape(job: Job, records: int, classes: dict[Class, int], limits: Limits)
         reason=_reason(job, waiting),
         waiting_until=None if waiting is None else utc_text(waiting.retry_at),
         waiting=[_waiting(lane) for lane in (job.discovery, job.hand_off) if lane is not None],
-        since=utc_text(waiting.since if waiting is not None else job.last_at),
+        since=utc_text(_since(job, waiting)),
         collections=list(job.collections),
         mode="add",
+        priority=job.priority,
+        why=job.reason or None,
         actor=job.actor,
         cause=job.cause,
         position=job.position,
@@ -71,9 +72,9 @@ def lexicon_shape(lexicon: Lexicon) -> LexiconShape:
         backfill=lexicon.backfill,
         action=None,
         target_collection=lexicon.target_collection,
-        source="manual",
-        authority_did=None,
-        last_fetched_at=None,
+        source="manual" if lexicon.authority is None else "network",
+        authority_did=lexicon.authority,
+        last_fetched_at=None if lexicon.authority is None else utc_text(lexicon.updated_at),
         created_at=utc_text(lexicon.created_at),
         updated_at=utc_text(lexicon.updated_at),
         token_cost=None,
@@ -97,6 +98,12 @@ def _reason(job: Job, waiting: Waiting | None) -> str | None:
     if waiting is not None:
         return f"{'tap' if waiting.lane == 'hand-off' else 'relay'}_{waiting.kind}"
     return "listing_failed" if job.failed_listings else None
+
+
+def _since(job: Job, waiting: Waiting | None) -> float:
+    if waiting is not None:
+        return waiting.since
+    return job.last_at if job.paused is None else job.paused.at
 
 
 def _waiting(waiting: Waiting) -> WaitingShape:

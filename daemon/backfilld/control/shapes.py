@@ -11,7 +11,7 @@ DIDS_MAX = 100_000  # plain DIDs in one request
 
 
 class StartBody(Struct, forbid_unknown_fields=True):
-    """POST /admin/backfill. No field at all: every record lexicon that asks for a backfill."""
+    """POST /admin/backfill. No field at all: every record lexicon."""
 
     collection: str | None = None
     did: str | None = None
@@ -91,6 +91,8 @@ class JobShape(Struct):
     since: str
     collections: list[str]
     mode: str
+    priority: int
+    why: str | None
     actor: str
     cause: int | None
     position: int

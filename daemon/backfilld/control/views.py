@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 import msgspec
 
 from backfilld_events.audit.show import as_data
-from backfilld_events.catalog.lexicon import LexiconUploaded
+from backfilld_events.catalog.lexicon import LexiconFetched, LexiconUploaded
 from backfilld_events.folds import State, replay
 from backfilld_events.folds.job import Job
 from backfilld_events.folds.lexicon import Lexicon
@@ -24,7 +24,7 @@ from backfilld_events.projections.classes import Class
 from backfilld_events.projections.repos import Asked
 from backfilld_events.row import utc_text
 
-from ..backfill.plan import Limits
+from ..backfill.standing import Scene
 from ..worker import Worker
 from .present import job_shape, lexicon_shape
 from .shapes import (
@@ -59,17 +59,17 @@ class Views:
         events: sqlite3.Connection,
         records: sqlite3.Connection,
         worker: Worker,
-        limits: Callable[[], Limits],
+        scene: Callable[[], Scene],
     ) -> None:
         self._events, self._records, self._worker = events, records, worker
-        self._limits = limits
+        self._scene = scene
 
     @classmethod
     def open(
-        cls, events: Path, records: Path, worker: Worker, limits: Callable[[], Limits]
+        cls, events: Path, records: Path, worker: Worker, scene: Callable[[], Scene]
     ) -> "Views":
         """Opens both files read-only. Raises file.BadFile."""
-        return cls(open_reader(events), open_reader(records), worker, limits)
+        return cls(open_reader(events), open_reader(records), worker, scene)
 
     def close(self) -> None:
         """Closes both."""
@@ -153,7 +153,7 @@ class Views:
 
     def _job(self, job: Job, records: int) -> JobShape:
         counts = repos.counts(self._events, job.position)
-        return job_shape(job, records, counts, self._limits())
+        return job_shape(job, records, counts, self._scene())
 
     def _detail(self, job_id: str) -> JobDetail | None:
         if job_id == "last":
@@ -166,7 +166,7 @@ class Views:
         counts = repos.counts(self._events, job.position)
         unfit = repos.failures(self._events, job.position, FAILURES_MAX)
         return JobDetail(
-            **_fields(job_shape(job, records, counts, self._limits())),
+            **_fields(job_shape(job, records, counts, self._scene())),
             failures=[
                 FailureShape(one.did, one.kind.name.lower(), one.reason, one.since) for one in unfit
             ],
@@ -176,7 +176,7 @@ class Views:
     def _document(self, lexicon: Lexicon) -> msgspec.Raw:
         row = read.row(self._events, lexicon.position)
         event = None if row is None else row.event
-        if not isinstance(event, LexiconUploaded):
+        if not isinstance(event, LexiconUploaded | LexiconFetched):
             raise TypeError(f"event {lexicon.position} should hold lexicon {lexicon.nsid}")
         return msgspec.Raw(event.document)
 

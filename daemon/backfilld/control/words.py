@@ -33,6 +33,8 @@ def error(job: Job, repos: int) -> str | None:
     """What went wrong for good, or None. `repos` as in `sentence`."""
     if job.failure is not None:
         return job.failure.why
+    if job.outcome == "cancelled" and job.cancel is not None:
+        return f"cancelled by {job.cancel.actor}"
     if job.outcome != "completed_with_errors":
         return None
     return sentence(job, Standing(job.outcome), repos)
@@ -41,8 +43,18 @@ def error(job: Job, repos: int) -> str | None:
 def sentence(job: Job, stands: Standing, repos: int) -> str:
     """The job's state in one sentence or two. `repos` counts each repository once."""
     match stands.state:
+        case "pending" if stands.ahead:
+            return f"Waiting for its turn: {counted(stands.ahead, 'job', 'jobs')} ahead."
         case "pending":
             return "Waiting for its turn."
+        case "pausing":
+            return "Pausing: the step that is under way is finished first."
+        case "paused":
+            return _paused(job)
+        case "cancelling":
+            return "Ending: the step that is under way is finished first."
+        case "cancelled":
+            return _cancelled(job)
         case "running":
             return "Finding repositories and handing them to Tap."
         case "stalled":
@@ -62,6 +74,23 @@ def sentence(job: Job, stands: Standing, repos: int) -> str:
             again = " ".join(["backfillctl start", *([job.asked_for] if job.asked_for else [])])
             why = job.failure.why if job.failure is not None else ""
             return f"{why.rstrip('.')}. Start again: {again}"
+
+
+def _paused(job: Job) -> str:
+    if job.paused is None:
+        return ""
+    why = f": {job.paused.reason!r}" if job.paused.reason else ""
+    tap = f" Tap goes on with the {job.handed_off:,} it already has." if job.handed_off else ""
+    return f"Paused since {moment(job.paused.at)} by {job.paused.actor}{why}.{tap}"
+
+
+def _cancelled(job: Job) -> str:
+    if job.cancel is None:
+        return ""
+    why = f": {job.cancel.reason!r}" if job.cancel.reason else ""
+    where = f" at {job.handed_off:,} of {job.discovered:,}" if job.discovered else ""
+    tap = " Those stay in Tap." if job.handed_off else ""
+    return f"Cancelled by {job.cancel.actor}{where}{why}.{tap}"
 
 
 def stalled(waiting: Waiting) -> str:
@@ -84,7 +113,7 @@ def sync(job: Job, classes: Mapping[Class, int]) -> tuple[SyncState, str]:
     open_ = sum(n for kind, n in classes.items() if kind in OPEN)
     failed, gone = classes.get(Class.FAILED, 0), classes.get(Class.GONE, 0)
     here = total - open_ - failed - gone
-    if job.outcome == "failed":
+    if job.outcome in ("failed", "cancelled") and job.handed_off == 0:
         return "waiting", "Nothing was handed over."
     if job.handed_off == 0 and job.outcome is None:
         return "waiting", "Nothing is handed over yet."

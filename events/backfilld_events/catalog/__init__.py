@@ -3,14 +3,15 @@
 `Event` is the union, so that `match` with `assert_never` finds a type somebody forgot.
 """
 
-from . import index, job, lexicon, service, source
+from . import control, index, job, lexicon, service, source
+from .control import ControlEvent
 from .index import IndexEvent
 from .job import JobEvent
 from .lexicon import LexiconEvent
 from .service import ServiceEvent
 from .source import SourceEvent
 
-Event = JobEvent | LexiconEvent | SourceEvent | IndexEvent | ServiceEvent
+Event = JobEvent | LexiconEvent | SourceEvent | IndexEvent | ServiceEvent | ControlEvent
 
 TYPES: dict[str, type[Event]] = {
     **job.TYPES,
@@ -18,14 +19,16 @@ TYPES: dict[str, type[Event]] = {
     **source.TYPES,
     **index.TYPES,
     **service.TYPES,
+    **control.TYPES,
 }
 
 # The schema version that is written today; a type that is not named here is at version 1.
-SCHEMAS: dict[str, int] = {}
+SCHEMAS: dict[str, int] = {"job.started": 2}
 
 __all__ = [
     "SCHEMAS",
     "TYPES",
+    "ControlEvent",
     "Event",
     "IndexEvent",
     "JobEvent",

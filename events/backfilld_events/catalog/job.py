@@ -13,12 +13,23 @@ from ..ids import Did, Nsid
 Lane = Literal["discovery", "hand-off"]
 
 
-class JobStarted(Struct, frozen=True, forbid_unknown_fields=True):
+class ListedFrom(Struct, frozen=True, forbid_unknown_fields=True):
+    """A place in a relay's listing. A cursor means something to its relay alone."""
+
+    relay: str
+    cursor: str
+
+
+class JobStarted(Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
     """A job was accepted. It lists `collections` in this order, unless DIDs follow as given.
 
     `asked_for` keeps what the person or the lexicon named: no collection means all record
     lexicons of that moment; `asked_did` is set for exactly one account. `given`: the DIDs were
-    named, and stand in DidsGiven. `mode` is `add`: hand over, and let Tap ignore those it has.
+    named, and stand in DidsGiven; `digest` is then the SHA-256 of `ids.pack` of them, sorted, by
+    which equal jobs are told. `mode` is `add`: hand over, and let Tap ignore those it has. Jobs of
+    higher `priority` have their turn first. `idempotency_key`: the same key, the same job.
+    `listed_from`: an earlier job listed up to here, and this one looks for what came since.
+    Version 2 added the fields from `priority` on.
     """
 
     collections: list[Nsid]
@@ -26,6 +37,11 @@ class JobStarted(Struct, frozen=True, forbid_unknown_fields=True):
     asked_did: Did | None
     given: bool
     mode: Literal["add"]
+    priority: int = 0
+    reason: str = ""
+    idempotency_key: str | None = None
+    digest: bytes | None = None
+    listed_from: ListedFrom | None = None
 
 
 class DidsGiven(Struct, frozen=True, forbid_unknown_fields=True):
@@ -100,6 +116,31 @@ class BatchHandedOff(Struct, frozen=True, forbid_unknown_fields=True):
     tap: str
 
 
+class JobPaused(Struct, frozen=True, forbid_unknown_fields=True):
+    """Somebody stopped the job for a while. What is under way is finished, and nothing begun."""
+
+    reason: str
+
+
+class JobResumed(Struct, frozen=True, forbid_unknown_fields=True):
+    """A paused job goes on where it stopped."""
+
+    reason: str
+
+
+class JobCancelAsked(Struct, frozen=True, forbid_unknown_fields=True):
+    """Somebody ends the job. JobCancelled follows when nothing of it is under way."""
+
+    reason: str
+
+
+class JobCancelled(Struct, frozen=True, forbid_unknown_fields=True):
+    """The job ended because somebody asked for it. What was handed over stays in Tap."""
+
+    discovered: int
+    handed_off: int
+
+
 class JobCompleted(Struct, frozen=True, forbid_unknown_fields=True):
     """Every listing ended and every DID was handed over; `malformed` or `failed_listings` not
     empty or zero: completed with errors."""
@@ -126,6 +167,10 @@ JobEvent = (
     | ListingFailed
     | AttemptFailed
     | BatchHandedOff
+    | JobPaused
+    | JobResumed
+    | JobCancelAsked
+    | JobCancelled
     | JobCompleted
     | JobFailed
 )
@@ -139,6 +184,10 @@ TYPES: dict[str, type[JobEvent]] = {
     "job.listing-failed": ListingFailed,
     "job.attempt-failed": AttemptFailed,
     "job.batch-handed-off": BatchHandedOff,
+    "job.paused": JobPaused,
+    "job.resumed": JobResumed,
+    "job.cancel-asked": JobCancelAsked,
+    "job.cancelled": JobCancelled,
     "job.completed": JobCompleted,
     "job.failed": JobFailed,
 }

@@ -4,7 +4,7 @@ from typing import Literal
 
 from msgspec import Struct
 
-from ..ids import Nsid
+from ..ids import Did, Nsid
 
 LexiconKind = Literal[
     "record", "query", "procedure", "subscription", "permission-set", "definitions"
@@ -27,15 +27,34 @@ class LexiconUploaded(Struct, frozen=True, forbid_unknown_fields=True):
     document: bytes
 
 
+class LexiconFetched(Struct, frozen=True, forbid_unknown_fields=True):
+    """A lexicon was found on the network and accepted, as LexiconUploaded else.
+
+    `authority` is the account that DNS names for the NSID's authority, `uri` and `cid` the
+    schema record there. Source: com.atproto.lexicon.schema.
+    """
+
+    nsid: Nsid
+    revision: int
+    kind: LexiconKind
+    backfill: bool
+    target_collection: Nsid | None
+    document: bytes
+    authority: Did
+    uri: str
+    cid: str
+
+
 class LexiconDeleted(Struct, frozen=True, forbid_unknown_fields=True):
     """The lexicon is no longer asked for. Records and Tap's repositories stay."""
 
     nsid: Nsid
 
 
-LexiconEvent = LexiconUploaded | LexiconDeleted
+LexiconEvent = LexiconUploaded | LexiconFetched | LexiconDeleted
 
 TYPES: dict[str, type[LexiconEvent]] = {
     "lexicon.uploaded": LexiconUploaded,
+    "lexicon.fetched": LexiconFetched,
     "lexicon.deleted": LexiconDeleted,
 }

@@ -10,23 +10,27 @@ from typing import Any
 from msgspec import Struct
 
 from .. import catalog, codec
-from ..catalog import Event, IndexEvent, JobEvent, LexiconEvent, SourceEvent
-from ..catalog.job import JobStarted
+from ..catalog import ControlEvent, Event, IndexEvent, JobEvent, LexiconEvent, SourceEvent
+from ..catalog.job import JobStarted, ListedFrom
 from ..ids import Nsid
 from ..row import Row
-from . import job, lexicon
+from . import control, job, lexicon
+from .control import Control
 from .job import Job
 from .lexicon import Lexicon
 from .source import Source, evolve_index, evolve_source
 
 
 class State(Struct, frozen=True):
-    """Folded up to and with `position`. `jobs` are those not ended, by id."""
+    """Folded up to and with `position`. `jobs` are those not ended, by id; `listed` is how far
+    each collection was listed by the last job that came to the end of it."""
 
     position: int = 0
     jobs: Mapping[str, Job] = {}
     lexicons: Mapping[Nsid, Lexicon] = {}
     source: Source = Source()
+    control: Control = Control()
+    listed: Mapping[Nsid, ListedFrom] = {}
 
 
 INITIAL = State()
@@ -60,7 +64,7 @@ def job_after(state: State, row: Row, event: JobEvent) -> Job | None:
             job_id, event, actor=row.actor, cause=row.cause, position=row.position, at=row.at
         )
     before = state.jobs.get(job_id)
-    return None if before is None else job.evolve(before, event, row.at)
+    return None if before is None else job.evolve(before, event, row.at, row.actor)
 
 
 def _job(state: State, row: Row, event: JobEvent) -> State:
@@ -69,29 +73,48 @@ def _job(state: State, row: Row, event: JobEvent) -> State:
         return _nothing(state, row, event)
     jobs = dict(state.jobs)  # a third of what {**jobs, id: after} costs
     jobs[after.id] = after
+    door, listed = state.control, state.listed
     if after.ended_at is not None:
         del jobs[after.id]
-    return State(row.position, jobs, state.lexicons, state.source)
+        if after.listing_ends:
+            listed = {**listed, **after.listing_ends}
+    if type(event) is JobStarted and event.idempotency_key is not None:
+        door = control.remember(door, event.idempotency_key, after.id)
+    return State(row.position, jobs, state.lexicons, state.source, door, listed)
 
 
 def _lexicon(state: State, row: Row, event: LexiconEvent) -> State:
     one = lexicon.evolve(state.lexicons.get(event.nsid), event, row.position, row.at)
     lexicons = {**state.lexicons, event.nsid: one}
-    return State(row.position, state.jobs, lexicons, state.source)
+    return State(row.position, state.jobs, lexicons, state.source, state.control, state.listed)
 
 
 def _source(state: State, row: Row, event: SourceEvent) -> State:
     source = evolve_source(state.source, event, row.at)
-    return State(row.position, state.jobs, state.lexicons, source)
+    return State(row.position, state.jobs, state.lexicons, source, state.control, state.listed)
 
 
 def _index(state: State, row: Row, event: IndexEvent) -> State:
     source = evolve_index(state.source, event)
-    return State(row.position, state.jobs, state.lexicons, source)
+    return State(row.position, state.jobs, state.lexicons, source, state.control, state.listed)
+
+
+def _control(state: State, row: Row, event: ControlEvent) -> State:
+    door = control.evolve(
+        state.control,
+        event,
+        key_id=row.stream.removeprefix("key/"),
+        actor=row.actor,
+        position=row.position,
+        at=row.at,
+    )
+    return State(row.position, state.jobs, state.lexicons, state.source, door, state.listed)
 
 
 def _nothing(state: State, row: Row, event: Event) -> State:
-    return State(row.position, state.jobs, state.lexicons, state.source)
+    return State(
+        row.position, state.jobs, state.lexicons, state.source, state.control, state.listed
+    )
 
 
 # A table, not `match`: a class pattern that does not fit asks msgspec's metaclass, 0.2 us each, a
@@ -102,4 +125,5 @@ _EVOLVE: dict[type[Event], Callable[[State, Row, Any], State]] = {
     **dict.fromkeys(catalog.source.TYPES.values(), _source),
     **dict.fromkeys(catalog.index.TYPES.values(), _index),
     **dict.fromkeys(catalog.service.TYPES.values(), _nothing),
+    **dict.fromkeys(catalog.control.TYPES.values(), _control),
 }

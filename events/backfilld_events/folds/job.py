@@ -14,19 +14,32 @@ from ..catalog.job import (
     AttemptFailed,
     BatchHandedOff,
     DidsGiven,
+    JobCancelAsked,
+    JobCancelled,
     JobCompleted,
     JobEvent,
     JobFailed,
+    JobPaused,
     JobPickedUp,
+    JobResumed,
     JobStarted,
     Lane,
+    ListedFrom,
     ListingFailed,
     ListingRestarted,
     PageDiscovered,
 )
 from ..ids import Did, Nsid
 
-Outcome = Literal["completed", "completed_with_errors", "failed"]
+Outcome = Literal["completed", "completed_with_errors", "failed", "cancelled"]
+
+
+class Stopped(Struct, frozen=True, gc=False):
+    """Somebody paused or cancelled the job, at `at` (unix seconds)."""
+
+    at: float
+    actor: str
+    reason: str
 
 
 class Waiting(Struct, frozen=True, gc=False):
@@ -45,8 +58,9 @@ class Listing(Struct, frozen=True, gc=False):
     """Where the listing of one collection stands at one relay (None: the first configured one).
 
     `landmark` is a cursor seen earlier, moved on at page 1, 2, 4, 8 ...: to meet it again means
-    that the relay goes in a circle, however long. `doubted`: the daemon was restarted since the
-    last page, so the directory may have been rebuilt meanwhile.
+    that the relay goes in a circle, however long. `asked` is the cursor that brought the last page
+    with entries: asked again it brings some, unless the directory was rebuilt. `doubted`: the
+    daemon was restarted since the last page, so that it may have been.
     """
 
     relay: str | None = None
@@ -54,6 +68,7 @@ class Listing(Struct, frozen=True, gc=False):
     pages: int = 0
     empty_pages: int = 0
     landmark: str | None = None
+    asked: str | None = None
     last_page_at: float = 0.0
     doubted: bool = False
 
@@ -72,6 +87,13 @@ class Job(Struct, frozen=True):
     position: int
     started_at: float
     last_at: float
+    priority: int = 0
+    reason: str = ""
+    digest: bytes | None = None
+    listed_from: ListedFrom | None = None
+    paused: Stopped | None = None
+    cancel: Stopped | None = None
+    listing_ends: dict[Nsid, ListedFrom] = {}
     listings_ended: int = 0
     listing: Listing = Listing()
     failed_listings: tuple[ListingFailed, ...] = ()
@@ -94,12 +116,20 @@ class Job(Struct, frozen=True):
         return None if self.listed else self.collections[self.listings_ended]
 
     @property
+    def begun(self) -> bool:
+        """Whether it has taken a first step, good or bad."""
+        listed = self.listing.pages or self.listings_ended or self.failed_listings
+        return bool(listed or self.handed_off or self.discovery or self.hand_off)
+
+    @property
     def outcome(self) -> Outcome | None:
         """How the job ended; None while it has work left."""
         if self.ended_at is None:
             return None
         if self.failure is not None:
             return "failed"
+        if self.cancel is not None:
+            return "cancelled"
         bad = self.malformed or self.failed_listings
         return "completed_with_errors" if bad else "completed"
 
@@ -120,12 +150,21 @@ def start(
         position=position,
         started_at=at,
         last_at=at,
+        priority=event.priority,
+        reason=event.reason,
+        digest=event.digest,
+        listed_from=event.listed_from,
+        listing=_from(event.listed_from),
     )
 
 
-def evolve(job: Job, event: JobEvent, at: float) -> Job:
-    """The job after `event`, which the log recorded at `at` (unix seconds)."""
-    changes = _CHANGES[type(event)](job, event, at)
+def evolve(job: Job, event: JobEvent, at: float, actor: str = "system") -> Job:
+    """The job after `event`, which `actor` caused and the log recorded at `at` (unix seconds)."""
+    change = _CHANGES.get(type(event))
+    if change is not None:
+        changes = change(job, event, at)
+    else:  # what people do, whom the rest does not ask for
+        changes = _STOPS[type(event)](Stopped(at, actor, getattr(event, "reason", "")))
     return replace(job, version=job.version + 1, last_at=at, **changes)
 
 
@@ -151,9 +190,13 @@ def _page(job: Job, event: PageDiscovered, at: float) -> Changes:
     changes: Changes = {"discovered": event.first + event.count, "discovery": None}
     if event.malformed:
         changes["malformed"] = job.malformed + len(event.malformed)
-    if event.cursor is None:
-        return {**changes, "listings_ended": job.listings_ended + 1, "listing": Listing()}
     before = job.listing if job.listing.relay == event.relay else Listing()
+    asked = before.cursor if event.count else before.asked
+    if event.cursor is None:
+        if asked is not None:
+            place = ListedFrom(event.relay, asked)
+            changes["listing_ends"] = {**job.listing_ends, event.collection: place}
+        return {**changes, "listings_ended": job.listings_ended + 1, "listing": Listing()}
     pages = before.pages + 1
     changes["listing"] = Listing(
         relay=event.relay,
@@ -161,6 +204,7 @@ def _page(job: Job, event: PageDiscovered, at: float) -> Changes:
         pages=pages,
         empty_pages=0 if event.count or event.malformed else before.empty_pages + 1,
         landmark=event.cursor if pages & (pages - 1) == 0 else before.landmark,
+        asked=asked,
         last_page_at=at,
     )
     return changes
@@ -208,8 +252,24 @@ def _failed(job: Job, event: JobFailed, at: float) -> Changes:
     return {"ended_at": at, "failure": event, "discovery": None, "hand_off": None}
 
 
-# A table, not `match`: a class pattern that does not fit asks msgspec's metaclass, 0.2 us each.
-# A test holds it to JobEvent.
+def _cancelled(job: Job, event: JobCancelled, at: float) -> Changes:
+    return {"ended_at": at, "discovery": None, "hand_off": None}
+
+
+def _from(place: ListedFrom | None) -> Listing:
+    """Where a listing begins; what an earlier job left off at is doubted."""
+    if place is None:
+        return Listing()
+    return Listing(relay=place.relay, cursor=place.cursor, doubted=True)
+
+
+# Tables, not `match`: a class pattern that does not fit asks msgspec's metaclass, 0.2 us each.
+# A test holds them to JobEvent.
+_STOPS: dict[type[JobEvent], Callable[[Stopped], Changes]] = {
+    JobPaused: lambda stopped: {"paused": stopped},
+    JobResumed: lambda stopped: {"paused": None},
+    JobCancelAsked: lambda stopped: {"cancel": stopped, "paused": None},
+}
 _CHANGES: dict[type[JobEvent], Callable[[Job, Any, float], Changes]] = {
     JobStarted: _nothing,
     DidsGiven: _given,
@@ -219,6 +279,7 @@ _CHANGES: dict[type[JobEvent], Callable[[Job, Any, float], Changes]] = {
     ListingFailed: _listing_failed,
     AttemptFailed: _attempt_failed,
     BatchHandedOff: _handed_off,
+    JobCancelled: _cancelled,
     JobCompleted: _completed,
     JobFailed: _failed,
 }

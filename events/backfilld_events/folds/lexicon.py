@@ -5,8 +5,14 @@ from typing import assert_never
 from msgspec import Struct
 from msgspec.structs import replace
 
-from ..catalog.lexicon import LexiconDeleted, LexiconEvent, LexiconKind, LexiconUploaded
-from ..ids import Nsid
+from ..catalog.lexicon import (
+    LexiconDeleted,
+    LexiconEvent,
+    LexiconFetched,
+    LexiconKind,
+    LexiconUploaded,
+)
+from ..ids import Did, Nsid
 
 
 class Lexicon(Struct, frozen=True):
@@ -25,6 +31,7 @@ class Lexicon(Struct, frozen=True):
     updated_at: float
     position: int
     deleted: bool = False
+    authority: Did | None = None  # of a lexicon found on the network
 
     @property
     def is_record(self) -> bool:
@@ -36,7 +43,7 @@ def evolve(lexicon: Lexicon | None, event: LexiconEvent, position: int, at: floa
     """The lexicon after `event`."""
     version = 1 if lexicon is None else lexicon.version + 1
     match event:
-        case LexiconUploaded():
+        case LexiconUploaded() | LexiconFetched():
             fresh = lexicon is None or lexicon.deleted
             return Lexicon(
                 nsid=event.nsid,
@@ -48,6 +55,7 @@ def evolve(lexicon: Lexicon | None, event: LexiconEvent, position: int, at: floa
                 created_at=at if lexicon is None or fresh else lexicon.created_at,
                 updated_at=at,
                 position=position,
+                authority=event.authority if isinstance(event, LexiconFetched) else None,
             )
         case LexiconDeleted():
             if lexicon is None:

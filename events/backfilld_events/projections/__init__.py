@@ -12,12 +12,21 @@ import msgspec
 
 from ..catalog import Event
 from ..catalog.index import RecordsCommitted
-from ..catalog.job import BatchHandedOff, DidsGiven, JobEvent, JobStarted, PageDiscovered
+from ..catalog.job import (
+    BatchHandedOff,
+    DidsGiven,
+    JobEvent,
+    JobStarted,
+    ListedFrom,
+    PageDiscovered,
+)
 from ..catalog.lexicon import LexiconEvent
 from ..catalog.source import ReposObserved
 from ..folds import INITIAL, State, evolve, job_after
+from ..folds.control import Control
 from ..folds.lexicon import Lexicon
 from ..folds.source import Source
+from ..ids import Nsid
 from ..log import read
 from ..log.append import head
 from ..row import Row
@@ -28,7 +37,7 @@ from .pages import Page
 Progress = Callable[[int], None]
 PROGRESS_EVENTS = 500
 
-VERSION = 3  # raise it when a table, a fold or the meaning of a column changes: all is made anew
+VERSION = 4  # raise it when a table, a fold or the meaning of a column changes: all is made anew
 
 _ENCODE = msgspec.msgpack.Encoder().encode
 
@@ -44,7 +53,7 @@ class Projections:
         """Takes up the tables where they stand; makes them anew if they are not today's, and
         then tells `progress` of every PROGRESS_EVENTS-th position."""
         self._db, self._progress, self._numbers = db, progress, Numbers(db)
-        self.state = INITIAL
+        self.state = self._kept = INITIAL
         self.rebuilt = False
         if not self.reload():
             self.rebuild()
@@ -70,15 +79,20 @@ class Projections:
             jobs=jobs.unended(self._db),
             lexicons={lexicon.nsid: lexicon for lexicon in lexicons},
             source=msgspec.msgpack.decode(folded["source"], type=Source),
+            control=msgspec.msgpack.decode(folded["control"], type=Control),
+            listed=msgspec.msgpack.decode(folded["listed"], type=dict[Nsid, ListedFrom]),
         )
+        self._kept = self.state
         return True
 
     def rebuild(self) -> None:
         """Makes every table anew from the log, in one transaction."""
-        self.state, self._numbers = INITIAL, Numbers(self._db)
+        self.state = self._kept = INITIAL
+        self._numbers = Numbers(self._db)
         self._db.execute("BEGIN IMMEDIATE")
         try:
             make(self._db)
+            self._keep(control=INITIAL.control, listed=INITIAL.listed)
             for row in read.rows(self._db):
                 self.fold(row, row.event)
                 if row.position % PROGRESS_EVENTS == 0:
@@ -96,14 +110,23 @@ class Projections:
 
     def close_append(self) -> None:
         """Notes how far the tables go; the last step of every transaction that folded."""
+        state, kept = self.state, self._kept
+        self._keep(
+            version=VERSION,
+            position=state.position,
+            source=state.source,
+            numbers=self._numbers.mark,
+        )
+        if state.control is not kept.control:  # these can be large, and change seldom
+            self._keep(control=state.control)
+        if state.listed is not kept.listed:
+            self._keep(listed=state.listed)
+        self._kept = state
+
+    def _keep(self, **parts: object) -> None:
         self._db.executemany(
             "INSERT OR REPLACE INTO folded (name, value) VALUES (?, ?)",
-            [
-                ("version", _ENCODE(VERSION)),
-                ("position", _ENCODE(self.state.position)),
-                ("source", _ENCODE(self.state.source)),
-                ("numbers", _ENCODE(self._numbers.mark)),
-            ],
+            [(name, _ENCODE(part)) for name, part in parts.items()],
         )
 
     def _apply(self, before: State, row: Row, event: Event) -> None:

@@ -93,8 +93,8 @@ def test_a_document_is_kept_byte_for_byte() -> None:
     assert event.document == odd
 
 
-def test_a_job_for_nothing_named_is_for_all_record_lexicons_that_ask_for_it() -> None:
-    state = uploaded(upload(POSTS), upload(LIKES), upload(Nsid("net.example.no"), backfill=False))
+def test_a_job_for_nothing_named_is_for_all_record_lexicons() -> None:
+    state = uploaded(upload(POSTS), upload(LIKES, backfill=False))
     (event,) = [new.event for new in start(state, StartJob()).events]
     assert isinstance(event, JobStarted)
     assert event.collections == [LIKES, POSTS]

@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 from support.given import NOON, POSTS, RELAY, SECOND, TAP, did, given, handed_off, page, started
 
 from backfilld.backfill import plan
-from backfilld.backfill.plan import FetchPage, Finish, HandOff, Limits, WaitUntil
+from backfilld.backfill.plan import FetchPage, Finish, HandOff, Limits, Stop, WaitUntil
 from backfilld_events.catalog.job import AttemptFailed, JobCompleted, JobPickedUp, Lane
 
 LIMITS = Limits(relays=(RELAY, SECOND), read_ahead=3000)
@@ -83,8 +83,8 @@ def test_a_job_finishes_when_all_is_listed_and_handed_over() -> None:
 
 def test_an_ended_job_does_nothing_more() -> None:
     job = given(started(POSTS), page(0, 5, cursor=None), JobCompleted(5, 5, 0, []))
-    assert plan.hand_off(job, NOON, LIMITS) is None
-    assert plan.discover(job, NOON, LIMITS) is None
+    assert plan.hand_off(job, NOON, LIMITS) == Stop()
+    assert plan.discover(job, NOON, LIMITS) == Stop()
 
 
 @for_all(st.lists(st.integers(0, 2500), max_size=8), st.integers(1, 1500), st.integers(1, 4000))

@@ -191,6 +191,8 @@ def job(
         since="2026-03-10T02:58:10.000Z",
         collections=[NSID],
         mode="add",
+        priority=0,
+        why=None,
         actor="uid:1000",
         cause=None,
         position=41_190,

@@ -130,7 +130,7 @@ async def test_historical_records_wait_a_moment_for_company(
     tmp_path: Path, autojump_clock: trio.testing.MockClock
 ) -> None:
     channel = FakeChannel(tmp_path)
-    channel.frames = [[frame(n)] for n in range(20)]
+    channel.frames = [[frame(n)] for n in range(5)]
     lab = Lab(tmp_path, [channel])
     await lab.run(1)
     with closing(open_reader(tmp_path / "records.db")) as db:

@@ -60,4 +60,4 @@ def test_a_row_that_cannot_be_read_ends_the_replay() -> None:
 
 def test_every_event_of_the_catalog_is_folded() -> None:
     assert set(folds._EVOLVE) == set(TYPES.values()) == set(get_args(Event))
-    assert set(job._CHANGES) == set(get_args(JobEvent))
+    assert {*job._CHANGES, *job._STOPS} == set(get_args(JobEvent))

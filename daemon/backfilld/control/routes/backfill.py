@@ -24,14 +24,14 @@ def routes(door: Door) -> list[ControllerRouterHandler]:
     @post("/admin/backfill", status_code=201)
     async def start(body: bytes, request: Asked) -> Started:
         """Starts a job; answers as soon as its first event is durable."""
-        rows = await door.desk.submit(_command(decoded(body, StartBody)), actor(request))
-        detail = await _the_job(door, rows[0].stream.removeprefix("job/"))
+        done = await door.desk.submit(_command(decoded(body, StartBody)), actor(request))
+        detail = await _the_job(door, done.id or "")
         return Started(
             id=detail.id,
             status="failed" if detail.state == "failed" else "pending",
             state=detail.state if detail.state == "failed" else "pending",
             collections=detail.collections,
-            position=rows[-1].position,
+            position=done.rows[-1].position if done.rows else detail.position,
             error=msgspec.UNSET if detail.error is None else detail.error,
         )
 

@@ -39,8 +39,8 @@ def routes(door: Door) -> list[ControllerRouterHandler]:
             )  # fmt: skip
         target = nsid_of(data.target_collection, "target_collection")
         command = UploadLexicon(document, data.backfill, target)
-        rows = await door.desk.submit(command, actor(request))
-        shape = _uploaded(rows, data, document.kind)
+        done = await door.desk.submit(command, actor(request))
+        shape = _uploaded(done.rows, data, document.kind)
         return Response(shape, status_code=201 if shape.revision == 1 else 200)
 
     @get("/admin/lexicons")
