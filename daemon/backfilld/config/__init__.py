@@ -5,6 +5,7 @@ expected and what to do. Environment variables (BACKFILLD_TAP__URL) come over th
 """
 
 from .keys import RELOADABLE, Config, changed, flat
+from .notify import secret_in
 from .reading import ENVIRONMENT_PREFIX, BadConfig, load, password
 from .units import Duration, Secret, Size
 
@@ -20,4 +21,5 @@ __all__ = [
     "flat",
     "load",
     "password",
+    "secret_in",
 ]

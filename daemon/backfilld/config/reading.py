@@ -15,7 +15,9 @@ from .keys import Config, flat
 from .units import Secret, Size, parse
 
 ENVIRONMENT_PREFIX = "BACKFILLD_"
-_NOT_KEYS = frozenset({"BACKFILLD_SOCKET", "BACKFILLD_CONFIG"})
+_NOT_KEYS = frozenset(  # backfillctl's, and the file itself
+    {"BACKFILLD_SOCKET", "BACKFILLD_URL", "BACKFILLD_TOKEN_FILE", "BACKFILLD_CONFIG"}
+)
 
 
 class BadConfig(Exception):
@@ -97,15 +99,24 @@ def _placed(path: str, text: str, error: msgspec.ValidationError) -> str:
 
 
 def _line(text: str, key: str) -> int:
-    """The line of the file where a dotted key or a table stands; 1 when it is not there."""
+    """The line of the file where a dotted key or a table stands; 1 when it is not there. The key
+    of an array of tables has a number: `notify[0].url`."""
     table, _, name = key.rpartition(".")
-    line, inside = 0, ""
+    numbered = re.fullmatch(r"(.+)\[(\d+)\]", table)
+    table, wanted = (numbered[1], int(numbered[2])) if numbered else (table, None)
+    line, inside, seen = 0, "", -1
     for number, content in enumerate(text.splitlines(), 1):
         header = re.match(r"\s*\[+\s*[\"']?([\w.]+)[\"']?\s*\]+", content)
         if header is not None:
             inside = header[1]
-            line = number if inside == key else line
-        elif inside == table and re.match(rf"\s*[\"']?{re.escape(name)}[\"']?\s*=", content):
+            seen += inside == table
+            here = inside == key or (inside == table and wanted == seen)
+            line = number if here else line
+        elif (
+            inside == table
+            and wanted in (None, seen)
+            and re.match(rf"\s*[\"']?{re.escape(name)}[\"']?\s*=", content)
+        ):
             line = number
     return line or 1
 

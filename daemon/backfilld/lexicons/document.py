@@ -16,16 +16,19 @@ from .reading import read
 
 VERSION = 1
 
+_EMPTY = '$.defs.main.record is empty and taken for {"type": "object"}; write that to be valid'
+
 
 class Document(msgspec.Struct, frozen=True):
     """A document that has passed. `kind` is the type of its primary definition, `definitions`
     when it has none. `key` is the kind of record keys, only for a record. `text` is the document
-    byte for byte as it came."""
+    byte for byte as it came. `warnings`: what was let pass, though the specification does not."""
 
     id: Nsid
     kind: LexiconKind
     key: str | None
     text: bytes
+    warnings: tuple[str, ...] = ()
 
 
 def parse(text: bytes) -> Document:
@@ -40,8 +43,10 @@ def parse(text: bytes) -> Document:
     kind: LexiconKind = next(
         (primary for primary in language.PRIMARY if primary == main.get("type")), "definitions"
     )
-    key = main.get("key") if kind == "record" else None
-    return Document(nsid, kind, key if isinstance(key, str) else None, text)
+    if kind != "record":
+        return Document(nsid, kind, None, text)
+    empty = language.says_nothing(main.get("record"))
+    return Document(nsid, kind, str(main["key"]), text, (_EMPTY,) if empty else ())
 
 
 def _version(document: dict[str, object]) -> None:

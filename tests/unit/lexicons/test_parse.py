@@ -255,3 +255,23 @@ def test_what_the_language_allows_is_not_refused(field: object) -> None:
 )
 def test_a_primary_definition_is_judged(main: object, path: str) -> None:
     assert fault(with_main(main)).path == f"$.defs.main.{path}"
+
+
+def test_an_empty_record_of_happyviews_sample_is_taken_with_a_warning() -> None:
+    document = parse(with_main({"type": "record", "key": "tid", "record": {}}))
+    assert (document.kind, document.key) == ("record", "tid")
+    (warning,) = document.warnings
+    assert "$.defs.main.record is empty" in warning
+
+
+@pytest.mark.parametrize(
+    "record", [{"properties": {}}, {"description": "x"}, {"type": None}, {"required": []}, [], ""]
+)
+def test_a_record_that_says_anything_must_say_that_it_is_an_object(record: object) -> None:
+    path = fault(with_main({"type": "record", "key": "tid", "record": record})).path
+    assert path.startswith("$.defs.main.record")
+
+
+def test_a_document_that_is_right_has_no_warnings() -> None:
+    main = {"type": "record", "key": "tid", "record": {"type": "object"}}
+    assert parse(with_main(main)).warnings == ()

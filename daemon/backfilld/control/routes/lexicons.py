@@ -1,52 +1,66 @@
 """Lexicons: upload, list, show, forget."""
 
+import msgspec
 from litestar import Response, delete, get, post
 from litestar.types import ControllerRouterHandler
+from msgspec import Raw, Struct
 
 from backfilld_events import ids
-from backfilld_events.catalog.job import JobStarted
+from backfilld_events.folds.lexicon import Lexicon
 from backfilld_events.ids import Nsid
-from backfilld_events.row import Row
 
 from ...backfill.commands import DeleteLexicon, UploadLexicon
 from ...lexicons import LexiconFault, parse
 from .. import present
 from ..door import Asked, Door, actor
 from ..problems import BadRequest, decoded, nsid_of
-from ..shapes import (
-    LexiconBody,
-    LexiconDetail,
-    LexiconShape,
-    LexiconUploadedShape,
-)
+from ..shapes import LexiconBody, LexiconDetail, LexiconShape, LexiconUploadedShape
+from ..uploads import take_in, unparsed
+
+_ACTIONS = (None, "create", "update", "delete", "upsert")
+_UNUSED = ("action", "token_cost", "script", "index_hook")
 
 
 def routes(door: Door) -> list[ControllerRouterHandler]:
     """See the handlers."""
 
-    @post("/admin/lexicons")
+    @post("/admin/lexicons", status_code=201, opt={"body": LexiconBody})
     async def upload(body: bytes, request: Asked) -> Response[LexiconUploadedShape]:
         """Takes in a lexicon; a record lexicon with `backfill` starts a job in the same append."""
         data = decoded(body, LexiconBody)
         try:
             document = parse(bytes(data.lexicon_json))
         except LexiconFault as fault:
-            raise BadRequest(400, str(fault), fault.code, fault.hint, fault.path) from fault
-        if data.action not in (None, "create", "update", "delete", "upsert"):
+            raise unparsed(fault) from fault
+        if data.action not in _ACTIONS:
             raise BadRequest(
-                400, f"invalid action: {ids.shown(data.action)}", "bad-request",
-                "create, update, delete or upsert", "action",
+                400,
+                f"invalid action {ids.shown(data.action)}: "
+                "must be create, update, delete, or upsert",
+                "bad-request", "or leave it out: it does nothing here", "action",
             )  # fmt: skip
         target = nsid_of(data.target_collection, "target_collection")
-        command = UploadLexicon(document, data.backfill, target)
-        done = await door.desk.submit(command, actor(request))
-        shape = _uploaded(done.rows, data, document.kind)
-        return Response(shape, status_code=201 if shape.revision == 1 else 200)
+        taken = await take_in(door, request, UploadLexicon(document, data.backfill, target))
+        unused = [name for name in _UNUSED if getattr(data, name) is not None]
+        shape = LexiconUploadedShape(
+            id=document.id,
+            revision=taken.revision,
+            backfill_job_id=taken.job_id,
+            backfill_error=taken.job_error,
+            position=taken.rows[0].position,
+            warnings=[
+                *(f"{name} is HappyView's and does nothing here" for name in unused),
+                *taken.warnings,
+            ],
+        )
+        return Response(shape, status_code=201 if taken.is_new else 200)
 
     @get("/admin/lexicons")
     async def lexicons() -> list[LexiconShape]:
         """All lexicons, by id."""
-        return present.lexicons(door.journal.state)
+        held = door.journal.state.lexicons.values()
+        there = sorted((one for one in held if not one.deleted), key=lambda one: one.nsid)
+        return [await _shape(door, one) for one in there]
 
     @get("/admin/lexicons/{nsid:str}")
     async def lexicon(nsid: str) -> LexiconDetail:
@@ -64,20 +78,22 @@ def routes(door: Door) -> list[ControllerRouterHandler]:
     return [upload, lexicons, lexicon, forget]
 
 
-def _uploaded(rows: list[Row], body: LexiconBody, kind: str) -> LexiconUploadedShape:
-    first = rows[0].event
-    job = next((row for row in rows if isinstance(row.event, JobStarted)), None)
-    warnings = [
-        f"{name} is HappyView's and does nothing here"
-        for name in ("action", "token_cost", "script", "index_hook")
-        if getattr(body, name) is not None
-    ]
-    if body.backfill and kind != "record":
-        warnings.append(f"no job was started: this is a {kind} lexicon, it has no records")
-    return LexiconUploadedShape(
-        id=rows[0].stream.removeprefix("lexicon/"),
-        revision=getattr(first, "revision", 0),
-        backfill_job_id=None if job is None else job.stream.removeprefix("job/"),
-        position=rows[0].position,
-        warnings=warnings,
-    )
+class _Main(Struct):
+    record: Raw
+
+
+class _Defs(Struct):
+    main: _Main
+
+
+class _Document(Struct):
+    defs: _Defs
+
+
+async def _shape(door: Door, lexicon: Lexicon) -> LexiconShape:
+    """As a list shows it: with the schema of a record, which stands in its document."""
+    shape = present.lexicon_shape(lexicon)
+    if lexicon.is_record:
+        text = (await door.views.lexicon(lexicon)).lexicon_json
+        shape.record_schema = msgspec.json.decode(text, type=_Document).defs.main.record
+    return shape

@@ -1,0 +1,149 @@
+"""Finds a lexicon on the network: DNS names the account, its document the PDS, there is the record.
+
+The one rule: the document is that of the account that DNS names for exactly this authority, and is
+checked as an upload is. It is the word of that account's PDS, over https: the signature of the
+repository is not verified. Nothing is cached, for changes of DNS are announced nowhere.
+Source: atproto.com/specs/lexicon (publication), com.atproto.repo.getRecord.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Literal
+
+import httpx
+import msgspec
+import trio
+from msgspec import Raw, Struct
+
+from backfilld_events.ids import BadId, Cid, Did, Nsid, parse_cid, shown
+
+from ..asking import Answer, ask, decoded, failure_of, said
+from ..clock import Clock
+from ..failures import Failure
+from ..lexicons import Document, parse
+from .dns import Dns
+from .documents import pds_of
+from .identity import WITHIN_S, Identity
+from .names import LEXICON_SCHEMA, did_in, lexicon_name
+
+METHOD = "com.atproto.repo.getRecord"
+RECORD_BYTES_MAX = 2**20
+AT_ONCE = 16
+
+Step = Literal["dns", "did", "record", "document"]
+
+
+class FoundLexicon(Struct, frozen=True):
+    """A lexicon as its authority publishes it."""
+
+    document: Document
+    authority: Did
+    uri: str
+    cid: Cid
+
+
+class NotFetched(Exception):
+    """A lexicon could not be fetched: at which step, and what was so."""
+
+    def __init__(self, step: Step, failure: Failure) -> None:
+        super().__init__(failure.message)
+        self.step, self.kind, self.message = step, failure.kind, failure.message
+
+
+class Lexicons:
+    """Lexicons of the network."""
+
+    def __init__(
+        self, dns: Dns, identity: Identity, strangers: httpx.AsyncClient, clock: Clock
+    ) -> None:
+        self._dns, self._identity = dns, identity
+        self._strangers, self._clock = strangers, clock
+        self._slots = trio.CapacityLimiter(AT_ONCE)
+
+    async def find(self, nsid: Nsid) -> FoundLexicon:
+        """The lexicon of that name. Raises NotFetched, lexicons.LexiconFault."""
+        async with self._slots:
+            return await self._found(nsid)
+
+    async def _found(self, nsid: Nsid) -> FoundLexicon:
+        with _at("dns"):
+            name = lexicon_name(nsid)
+            authority = did_in(await self._dns.texts(name), name)
+        with _at("did"):
+            pds = pds_of(await self._identity.document(authority, fresh=True))
+        with _at("record"):
+            answer = await ask(
+                self._strangers,
+                "GET",
+                f"{pds}/xrpc/{METHOD}",
+                body_max=RECORD_BYTES_MAX,
+                within_s=WITHIN_S,
+                params={"repo": authority, "collection": LEXICON_SCHEMA, "rkey": nsid},
+            )
+            record = _record(answer, f"at://{authority}/{LEXICON_SCHEMA}/{nsid}", self._clock())
+        document = parse(bytes(record.value))
+        with _at("document"):
+            _published(document, bytes(record.value), nsid)
+        return FoundLexicon(document, authority, record.uri, parse_cid(record.cid))
+
+
+class _Record(Struct):
+    uri: str
+    value: Raw
+    cid: str = ""
+
+
+class _Refusal(Struct):
+    error: str = ""
+    message: str = ""
+
+
+class _Typed(Struct):
+    type: object = msgspec.field(name="$type", default=None)
+
+
+@contextmanager
+def _at(step: Step) -> Iterator[None]:
+    try:
+        yield
+    except Failure as failure:
+        raise NotFetched(step, failure) from failure
+
+
+def _record(answer: Answer, uri: str, now: float) -> _Record:
+    if answer.status != 200:
+        if _is_missing(answer):
+            raise Failure("not_found", f"there is no record {uri} ({said(answer)})")
+        raise failure_of(answer, now)
+    record = decoded(answer, _Record)
+    if record.uri != uri:  # a PDS may pass the question on to somebody else
+        raise Failure("bad_answer", f"asked for {uri}, the PDS answered {shown(record.uri)}")
+    try:
+        parse_cid(record.cid)
+    except BadId as error:
+        raise Failure("bad_answer", str(error)) from error
+    return record
+
+
+def _is_missing(answer: Answer) -> bool:
+    """Whether the PDS says that it has no such record: it says so too of an account that it does
+    not have or does not show. The reference PDS answers 400, others 404."""
+    try:
+        body = decoded(answer, _Refusal)
+    except Failure:
+        return answer.status == 404
+    return (
+        answer.status == 404
+        or body.error == "RecordNotFound"
+        or body.message.startswith("Could not locate record")
+    )
+
+
+def _published(document: Document, text: bytes, nsid: Nsid) -> None:
+    kind = msgspec.json.decode(text, type=_Typed).type
+    if kind != LEXICON_SCHEMA:
+        raise Failure("bad_answer", f"the record's $type is {shown(kind)}, not {LEXICON_SCHEMA}")
+    if document.id != nsid:
+        raise Failure("bad_answer", f"the record holds the lexicon {document.id}")
+    if document.warnings:
+        raise Failure("bad_answer", document.warnings[0])
