@@ -19,17 +19,22 @@ _config = click.option(
 
 
 class _Commands(click.Group):
-    """The sandbox brings its own command, imported when it is asked for: it is heavy."""
+    """Some bring their own module, imported when they are asked for: the sandbox is heavy."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
-        return sorted([*super().list_commands(ctx), "sandbox"])
+        return sorted([*super().list_commands(ctx), "sandbox", "setup"])
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        if cmd_name != "sandbox":
-            return super().get_command(ctx, cmd_name)
-        from ..sandbox.command import sandbox
+        match cmd_name:
+            case "sandbox":
+                from ..sandbox.command import sandbox
 
-        return sandbox
+                return sandbox
+            case "setup":
+                from .setup import setup
+
+                return setup
+        return super().get_command(ctx, cmd_name)
 
 
 @click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"]})
@@ -59,6 +64,20 @@ def check_config(path: Path | None) -> None:
         shown = ", ".join(map(str, value)) if isinstance(value, tuple) else value
         default = "" if value != defaults[key] else "   (default)"
         say.out(f"{key} = {shown}{default}")
+
+
+@main.command()
+@click.argument("page", type=click.Choice(["backfilld", "backfillctl", "backfilld.toml"]))
+def man(page: str) -> None:
+    """Print a manual page, for man -l - or a file in /usr/share/man."""
+    from . import man as manual  # late: it imports every command
+    from .shipped import NotShipped
+
+    try:
+        say.out(manual.page(page).rstrip())
+    except NotShipped as error:
+        say.err(f"error: {error}")
+        sys.exit(say.USAGE)
 
 
 def _loaded(path: Path | None) -> Config:

@@ -13,7 +13,7 @@ from backfilld_events.log.file import BadFile
 from .. import __version__, logs, systemd
 from ..asking import leaves
 from ..config import RELOADABLE, BadConfig, Config, changed, load
-from ..control.server import SocketTaken
+from ..control.listeners import SocketTaken
 from ..delivery.ledger import ReceiptsMissing
 from ..journal import Journal
 from ..recheck import StateDiffers
@@ -58,6 +58,7 @@ async def _serve(settings: Config, path: Path | None) -> None:
                 "ready",
                 version=__version__,
                 socket=settings.control.socket,
+                listen=settings.control.listen or None,
                 position=journal.state.position,
                 unfinished_jobs=len(journal.state.jobs),
             )

@@ -3,34 +3,25 @@
 A failed call says which of three it is: the daemon is not there, we may not, it refuses.
 """
 
-import getpass
-import grp
 import http.client
 import json
-import os
-import socket
-import stat
+import re
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import closing, suppress
-from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 from urllib.parse import quote, urlencode
 
-from msgspec import Struct
+from .address import NotPermitted, Socket, Tcp, Unreachable
+
+__all__ = [
+    "Answer", "Control", "NotPermitted", "Refusal", "Socket", "Tcp", "TimedOut", "Unreachable",
+    "job_path",
+]  # fmt: skip
 
 CHUNK_BYTES = 65_536
-
-
-class Unreachable(Exception):
-    """Nobody answers at the socket; `hint` says what to do."""
-
-    def __init__(self, error: str, hint: str) -> None:
-        super().__init__(error)
-        self.hint = hint
-
-
-class NotPermitted(Unreachable):
-    """The socket is there, and we may not use it."""
+ANSWER_BYTES_MAX = 256 * 2**20  # every job ever, as one array
+_NEXT = re.compile(r"[?&]cursor=([^&>]+)[^>]*>;\s*rel=\"?next")
 
 
 class TimedOut(Exception):
@@ -49,38 +40,38 @@ class Refusal(Exception):
         self.body = body
 
 
-class Answer(Struct, frozen=True):
-    """A body, and its status."""
+class Answer(NamedTuple):
+    """A body with its status and headers, whose names are in small letters."""
 
     status: int
     body: Any
+    headers: Mapping[str, str]
 
-
-class _UnixConnection(http.client.HTTPConnection):
-    def __init__(self, path: str, timeout: float) -> None:
-        super().__init__("backfilld", timeout=timeout)
-        self._path = path
-
-    def connect(self) -> None:
-        self.sock = socket.socket(socket.AF_UNIX)
-        self.sock.settimeout(self.timeout)
-        self.sock.connect(self._path)
+    @property
+    def cursor(self) -> str | None:
+        """Of the next page, where the answer is a bare array; None: this was the last."""
+        found = _NEXT.search(self.headers.get("link") or "")
+        return None if found is None else found[1]
 
 
 class Control:
-    """The daemon at `path`. Each call is one connection."""
+    """The daemon at `to`, a socket's path or an address. Each call is one connection."""
 
-    def __init__(self, path: str, timeout_s: float = 10.0) -> None:
-        self._path, self._timeout_s = path, timeout_s
+    def __init__(self, to: str | Socket | Tcp, timeout_s: float = 10.0) -> None:
+        self.to = Socket(to) if isinstance(to, str) else to
+        self._timeout_s = timeout_s
 
     def get(self, path: str, **query: Any) -> Any:
         """The JSON at `path`. Raises Unreachable, TimedOut or Refusal."""
-        asked = {name: value for name, value in query.items() if value is not None}
-        return self._call("GET", path + ("?" + urlencode(asked) if asked else "")).body
+        return self.ask(path, **query).body
 
-    def post(self, path: str, body: bytes) -> Answer:
+    def ask(self, path: str, **query: Any) -> Answer:
+        """The answer at `path`, with its headers. Raises as `get`."""
+        return self._call("GET", _with(path, query))
+
+    def post(self, path: str, body: bytes, headers: Mapping[str, str] | None = None) -> Answer:
         """Sends JSON. Raises as `get`."""
-        return self._call("POST", path, body)
+        return self._call("POST", path, body, headers)
 
     def delete(self, path: str) -> Answer:
         """Deletes. Raises as `get`."""
@@ -88,9 +79,8 @@ class Control:
 
     def lines(self, path: str, **query: Any) -> Iterator[dict[str, Any]]:
         """One object a line, for as long as they come. Raises as `get`."""
-        asked = {name: value for name, value in query.items() if value is not None}
-        connection, answer = self._open("GET", f"{path}?{urlencode(asked)}", None)
-        if connection.sock is not None and "follow" in asked:
+        connection, answer = self._open("GET", _with(path, query), None, {})
+        if connection.sock is not None and query.get("follow") is not None:
             connection.sock.settimeout(None)  # the next line may take as long as it likes
         with closing(connection):
             rest = b""
@@ -103,57 +93,64 @@ class Control:
             except (OSError, http.client.HTTPException) as error:
                 raise self._cut_off(error) from error
 
-    def _call(self, method: str, path: str, body: bytes | None = None) -> Answer:
-        connection, answer = self._open(method, path, body)
+    def _call(
+        self,
+        method: str,
+        path: str,
+        body: bytes | None = None,
+        headers: Mapping[str, str] | None = None,
+    ) -> Answer:
+        connection, answer = self._open(method, path, body, headers or {})
         text = self._whole(connection, answer)
-        return Answer(answer.status, json.loads(text) if text.startswith((b"{", b"[")) else text)
+        found = json.loads(text) if text.startswith((b"{", b"[")) else text
+        told = {name.lower(): value for name, value in answer.headers.items()}
+        return Answer(answer.status, found, told)
 
     def _open(
-        self, method: str, path: str, body: bytes | None
+        self, method: str, path: str, body: bytes | None, headers: Mapping[str, str]
     ) -> tuple[http.client.HTTPConnection, http.client.HTTPResponse]:
-        connection = _UnixConnection(self._path, self._timeout_s)
-        headers = {} if body is None else {"content-type": "application/json"}
+        connection = self.to.connection(self._timeout_s)
+        sent = {**self.to.headers, **headers}
+        if body is not None:
+            sent["content-type"] = "application/json"
         try:
             with suppress(BrokenPipeError, ConnectionResetError):  # refused before it was all sent
-                connection.request(method, path, body, headers)
+                connection.request(method, self.to.prefix + path, body, sent)
             answer = connection.getresponse()
         except (OSError, http.client.HTTPException) as error:
             connection.close()
-            if isinstance(error, TimeoutError):
-                raise TimedOut(f"no answer within {self._timeout_s:g} s") from error
-            if isinstance(error, http.client.HTTPException | ConnectionResetError):
-                raise self._cut_off(error) from error
-            raise self._unreachable(error) from error
+            raise self._failed(error) from error
         if answer.status >= 400:
-            raise Refusal(answer.status, _problem(self._whole(connection, answer)))
+            text = self._whole(connection, answer)
+            raise self.to.refused(answer.status, text) or Refusal(answer.status, _problem(text))
         return connection, answer
 
     def _whole(
         self, connection: http.client.HTTPConnection, answer: http.client.HTTPResponse
     ) -> bytes:
+        until = time.monotonic() + self._timeout_s  # for the whole of it, not for each part
         with closing(connection):
+            parts: list[bytes] = []
+            size = 0
             try:
-                return answer.read()
+                while part := answer.read1(CHUNK_BYTES):
+                    parts.append(part)
+                    size += len(part)
+                    if size > ANSWER_BYTES_MAX:
+                        raise Unreachable("the answer is too large to be one", "ask for less: -n")
+                    if time.monotonic() > until:
+                        raise TimedOut(f"no whole answer within {self._timeout_s:g} s")
+                if answer.length:  # read1 takes a cut connection for the end
+                    raise http.client.IncompleteRead(b"", answer.length)
             except (OSError, http.client.HTTPException) as error:
                 raise self._cut_off(error) from error
+            return b"".join(parts)
 
-    def _unreachable(self, error: OSError) -> Unreachable:
-        start = "systemctl start backfilld, or backfilld run --config FILE"
-        if isinstance(error, FileNotFoundError):
-            return Unreachable(
-                f"cannot reach backfilld: there is no socket {self._path}",
-                f"is it running? {start}. Another place: --socket PATH or BACKFILLD_SOCKET",
-            )
-        if isinstance(error, ConnectionRefusedError):
-            return Unreachable(
-                f"cannot reach backfilld: nobody answers at {self._path}",
-                f"it is not running, or not ready yet: {start}",
-            )
-        if isinstance(error, PermissionError):
-            return NotPermitted(
-                f"cannot reach backfilld: permission denied on {self._path}", self._who_may()
-            )
-        return Unreachable(f"cannot reach backfilld: {self._path}: {error}", start)
+    def _failed(self, error: Exception) -> Unreachable | TimedOut:
+        """Why there is no answer at all."""
+        if isinstance(error, TimeoutError):
+            return TimedOut(f"no answer within {self._timeout_s:g} s")
+        return self.to.failed(error) or self._cut_off(error)
 
     def _cut_off(self, error: Exception) -> Unreachable | TimedOut:
         if isinstance(error, TimeoutError):
@@ -163,33 +160,15 @@ class Control:
             "is it being restarted? try again; journalctl -u backfilld",
         )
 
-    def _who_may(self) -> str:
-        try:
-            me = getpass.getuser()
-        except (OSError, KeyError):  # a uid without a name
-            me = f"uid {os.getuid()}"
-        # a folder that is closed to us hides the socket: then its group is the one to join
-        for path, bit in (
-            (Path(self._path), stat.S_IWGRP),
-            (Path(self._path).parent, stat.S_IXGRP),
-        ):
-            try:
-                found = path.stat()
-                group = grp.getgrgid(found.st_gid).gr_name
-            except (OSError, KeyError):
-                continue
-            if found.st_mode & bit and os.getuid() and group != "root":
-                return (
-                    f"the socket is for group {group}; you are {me}. "
-                    f"sudo usermod -aG {group} {me}, then log in again; for this once: sudo"
-                )
-            return f"the socket is for its owner alone; you are {me}. Use sudo"
-        return f"you are {me}; ask whoever runs backfilld, or use sudo"
-
 
 def job_path(job: str) -> str:
     """The path of a job that is named by a person."""
     return f"/admin/backfill/{quote(job, safe='')}"
+
+
+def _with(path: str, query: Mapping[str, Any]) -> str:
+    asked = {name: value for name, value in query.items() if value is not None}
+    return path + ("?" + urlencode(asked) if asked else "")
 
 
 def _problem(text: bytes) -> Mapping[str, Any]:

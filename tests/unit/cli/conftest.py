@@ -9,13 +9,17 @@ from unit.cli.fake_daemon import FakeDaemon, running
 from unit.cli.ran import Ctl, Ran
 
 from backfilld.cli.ctl import progress, run
+from backfilld.control import absent
+
+ENVIRONMENT = ("BACKFILLD_SOCKET", "BACKFILLD_URL", "BACKFILLD_TOKEN_FILE", "BACKFILLD_CONFIG")
 
 
 @pytest.fixture(autouse=True)
-def surroundings(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """One zone for all, and no patience."""
-    for name in ("BACKFILLD_SOCKET", "NO_COLOR"):
+def surroundings(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[None]:
+    """One zone for all, no patience, and no process but ours."""
+    for name in (*ENVIRONMENT, "NO_COLOR"):
         monkeypatch.delenv(name, raising=False)
+    monkeypatch.setattr(absent, "PROC", tmp_path / "proc")
     monkeypatch.setenv("TZ", "Asia/Kolkata")
     monkeypatch.setattr(progress, "POLL_S", 0.01)
     time.tzset()

@@ -4,12 +4,13 @@ Bodies are made from the API's own shapes, so that a shape that changes is notic
 """
 
 import json
+import ssl
 import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler
 from pathlib import Path
-from socketserver import ThreadingMixIn, UnixStreamServer
+from socketserver import BaseServer, TCPServer, ThreadingMixIn, UnixStreamServer
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
@@ -24,8 +25,28 @@ from backfilld.control.shapes import (
     JobShape,
     LogShape,
     SyncShape,
+    TapHealth,
+    TapShape,
     TapStats,
     WaitingShape,
+)
+from backfilld.control.shapes_jobs import (
+    ActionShape,
+    ArrivalShape,
+    EtaShape,
+    EtasShape,
+    LaneShape,
+    LanesShape,
+    RateShape,
+    RatesShape,
+)
+from backfilld.control.shapes_reads import (
+    CursorsShape,
+    RelayShape,
+    TapFilters,
+    TapLimits,
+    TrendShape,
+    WaitShape,
 )
 
 ID = "3b0d4f7e-1111-4222-8333-444455556666"
@@ -39,6 +60,7 @@ signal.signal(signal.SIGINT, signal.default_int_handler)
 from backfilld.cli.ctl import main
 main()
 """
+ENDED = ("completed", "completed_with_errors", "failed", "cancelled")
 CLASSES = ("discovered", "handed_off", "arriving", "synced", "empty", "parked", "failed", "gone")
 
 
@@ -47,10 +69,13 @@ class FakeDaemon:
 
     def __init__(self, path: Path) -> None:
         self.path = path
+        self.address = ""
         self.asked: list[tuple[str, str, dict[str, list[str]]]] = []
         self.bodies: list[Any] = []
+        self.headers: list[Any] = []
         self.enough = threading.Event()
         self._answers: dict[tuple[str, str], list[tuple[int, Any]]] = {}
+        self.answers("GET /admin/relay", [relay()])
 
     def answers(self, call: str, *bodies: Any, status: int = 200) -> None:
         """`call` is `GET /path`. One body after the other; the last one stays."""
@@ -77,8 +102,12 @@ class _Handler(BaseHTTPRequestHandler):
         url = urlsplit(self.path)
         body = self.rfile.read(int(self.headers.get("content-length") or 0))
         self.daemon.asked.append((self.command, url.path, parse_qs(url.query)))
+        self.daemon.headers.append(self.headers)
         self.daemon.bodies.append(json.loads(body) if body else None)
         status, answer = self.daemon.next(self.command, url.path)
+        headers: dict[str, str] = {}
+        if isinstance(answer, With):
+            headers, answer = answer.headers, answer.body
         if status == 0:
             self.daemon.enough.wait(20)
             self.close_connection = True
@@ -86,9 +115,12 @@ class _Handler(BaseHTTPRequestHandler):
             self._stream(answer)
         else:
             text = b"" if answer is None else json.dumps(answer).encode()
-            self.send_response(status)
+            self.send_response_only(status)
+            headers.setdefault("date", self.date_time_string())
             self.send_header("content-type", "application/json")
             self.send_header("content-length", str(len(text)))
+            for name, value in headers.items():
+                self.send_header(name, value)
             self.end_headers()
             self.wfile.write(text)
 
@@ -120,6 +152,13 @@ class Lines(msgspec.Struct):
     stays_open: bool = False
 
 
+class With(msgspec.Struct):
+    """An answer with headers."""
+
+    body: Any
+    headers: dict[str, str]
+
+
 class _Server(ThreadingMixIn, UnixStreamServer):
     daemon_threads = False
 
@@ -127,16 +166,47 @@ class _Server(ThreadingMixIn, UnixStreamServer):
         """A client that left is no error here."""
 
 
+class _TcpServer(ThreadingMixIn, TCPServer):
+    daemon_threads = False
+    allow_reuse_address = True
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """A client that left is no error here."""
+
+
 @contextmanager
 def running(path: Path) -> Iterator[FakeDaemon]:
-    """Serves until the block ends."""
+    """Serves at a socket until the block ends."""
     fake = FakeDaemon(path)
-    handler = type("Handler", (_Handler,), {"daemon": fake})
-    with _Server(str(path), handler) as server:
+    with _served(fake, _Server(str(path), _handler(fake))):
+        yield fake
+
+
+@contextmanager
+def running_tcp(tls: ssl.SSLContext | None = None) -> Iterator[FakeDaemon]:
+    """The same at an address of loopback, which is `fake.address`."""
+    fake = FakeDaemon(Path())
+    server = _TcpServer(("127.0.0.1", 0), _handler(fake))
+    if tls is not None:
+        server.socket = tls.wrap_socket(
+            server.socket, server_side=True, do_handshake_on_connect=False
+        )
+    fake.address = f"127.0.0.1:{server.server_address[1]}"
+    with _served(fake, server):
+        yield fake
+
+
+def _handler(fake: FakeDaemon) -> Any:
+    return type("Handler", (_Handler,), {"daemon": fake})
+
+
+@contextmanager
+def _served(fake: FakeDaemon, server: BaseServer) -> Iterator[None]:
+    with server:
         thread = threading.Thread(target=server.serve_forever, args=(0.01,))
         thread.start()
         try:
-            yield fake
+            yield
         finally:
             fake.enough.set()
             server.shutdown()
@@ -165,7 +235,8 @@ def job(
     counts = dict.fromkeys(CLASSES, 0) | (classes or {"synced": 14_870})
     failed = counts["failed"] + counts["gone"]
     here = counts["synced"] + counts["empty"]
-    ended = state in ("completed", "completed_with_errors", "failed")
+    arrived = here + counts["arriving"]
+    whole = found if listed else None
     detail = JobDetail(
         id=ID,
         collection=NSID,
@@ -176,7 +247,7 @@ def job(
         total_records=records,
         error=None,
         started_at="2026-03-10T03:00:00.000Z",
-        completed_at="2026-03-10T03:30:00.000Z" if ended else None,
+        completed_at="2026-03-10T03:30:00.000Z" if state in ENDED else None,
         created_at="2026-03-10T03:00:00.000Z",
         stage="resolving_and_fetching",
         resolved_repos=handed,
@@ -206,16 +277,37 @@ def job(
             open=found - here - failed,
             classes=counts,
         ),
+        lanes=LanesShape(
+            discovery=lane(found, whole),
+            handoff=lane(handed, whole),
+            arrival=ArrivalShape(arrived, whole, lane(arrived, whole).percent, records),
+            synced=lane(here, whole),
+        ),
+        rates=RatesShape(*[RateShape(None, None)] * 4, minutes=0, age_s=None),
+        eta=EtasShape(withheld("too_early"), withheld("too_early")),
+        next=f"What comes after {state}.",
+        actions=[ActionShape("pause", True, None), ActionShape("resume", False, "it goes")],
         failures=failures or [],
         failures_total=failed,
     )
     return {**msgspec.to_builtins(detail), **changes}
 
 
+def lane(done: int, whole: int | None) -> LaneShape:
+    """How far a lane is."""
+    return LaneShape(done, whole, done * 100 // whole if whole else None)
+
+
+def withheld(why: str, text: str = "too early to say") -> EtaShape:
+    """No range, and why."""
+    return EtaShape(None, None, text, why, 0, {})
+
+
 def done(**changes: Any) -> dict[str, Any]:
     """A job that has come to a good end."""
     body = job("completed", handed=34_112, classes={"synced": 34_112}, sync="synced")
-    return {**body, **changes}
+    ended = msgspec.to_builtins(EtasShape(withheld("ended"), withheld("nothing_left")))
+    return {**body, "eta": ended, **changes}
 
 
 def listed(body: dict[str, Any]) -> dict[str, Any]:
@@ -260,6 +352,44 @@ def health(*jobs: dict[str, Any], status: str = "ok", connected: bool = True) ->
     return {**msgspec.to_builtins(body), "jobs": [listed(one) for one in jobs]}
 
 
+def relay(**changes: Any) -> dict[str, Any]:
+    """One of GET /admin/relay."""
+    shape = RelayShape(
+        url="https://relay1.example",
+        configured=True,
+        last_answer_at=None,
+        cooling_down_until=None,
+        waiting=[],
+    )
+    return {**msgspec.to_builtins(shape), **changes}
+
+
+def relay_wait(**changes: Any) -> dict[str, Any]:
+    """A job that waits for a relay."""
+    shape = WaitShape(
+        job_id=ID,
+        kind="rate_limited",
+        message="answered 429",
+        attempt=2,
+        since="2026-03-10T02:58:10.000Z",
+        retry_at="2026-03-10T03:04:40.000Z",
+    )
+    return {**msgspec.to_builtins(shape), **changes}
+
+
+def tap(state: str = "up", *, connected: bool = True, **changes: Any) -> dict[str, Any]:
+    """GET /admin/tap."""
+    shape = TapShape(
+        url=TAP,
+        health=TapHealth(state, "connection refused" if state == "down" else None),
+        channel=channel(connected=connected),
+        limits=TapLimits(1000, 3000, 50, 60.0),
+        filters=TapFilters([NSID, "net.example.b"], None, "Tap does not tell."),
+        stats=None,
+    )
+    return {**msgspec.to_builtins(shape), "stats": tap_stats(), **changes}
+
+
 def tap_stats(*, connected: bool = True) -> dict[str, Any]:
     """GET /admin/tap/stats."""
     stats = TapStats(
@@ -271,6 +401,9 @@ def tap_stats(*, connected: bool = True) -> dict[str, Any]:
         age_s=1.0,
         url=TAP,
         channel=channel(connected=connected),
+        outbox_at="2026-03-10T02:58:11.000Z",
+        cursors=CursorsShape(7, ""),
+        trend=TrendShape(-12.0, 60.0),
     )
     body: dict[str, Any] = msgspec.to_builtins(stats)
     return body

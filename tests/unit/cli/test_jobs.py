@@ -5,6 +5,7 @@ from unit.cli.fake_daemon import (
     NSID,
     OTHER_ID,
     FakeDaemon,
+    With,
     done,
     job,
     listed,
@@ -24,7 +25,7 @@ def test_jobs_are_a_line_each_and_the_rest_is_mentioned(daemon: FakeDaemon, ctl:
         "3b0d4f7e  net.example.score  running  64 % 22,112/34,112  syncing 43 %"
     )
     assert len(ran.out.splitlines()) == 2
-    assert ran.err == "1 of 2 jobs; all: -n 2\n"
+    assert ran.err == "the newest 1; there are more: -n 5\n"
 
 
 def test_jobs_are_chosen_by_state_and_collection(daemon: FakeDaemon, ctl: Ctl) -> None:
@@ -89,3 +90,39 @@ def test_what_a_stranger_wrote_cannot_move_the_cursor(daemon: FakeDaemon, ctl: C
     ran = ctl("job", "last", "--json")
     assert ran.data["sentence"] == evil
     assert all(line.isprintable() for line in ran.out.splitlines())
+
+
+def test_jobs_are_read_a_page_at_a_time_and_no_further_than_asked(
+    daemon: FakeDaemon, ctl: Ctl
+) -> None:
+    more = {"link": '</admin/backfill/status?limit=100&cursor=j7>; rel="next"'}
+    daemon.answers(JOBS, With([listed(job())], more), [listed(done(id=OTHER_ID))])
+    assert [one["id"] for one in ctl("jobs", "--json").data] == [ID, OTHER_ID]
+    queries = [query for _, _, query in daemon.asked]
+    assert queries == [{"limit": ["100"]}, {"limit": ["100"], "cursor": ["j7"]}]
+    daemon.asked.clear()
+    daemon.answers(JOBS, With([listed(job()), listed(done())], more))
+    assert len(ctl("jobs", "-n", "1", "--json").data) == 1
+    assert len(daemon.asked) == 1
+
+
+def test_since_leaves_out_what_is_older_and_asks_for_no_more_of_it(
+    daemon: FakeDaemon, ctl: Ctl
+) -> None:
+    old = listed(done(id=OTHER_ID, created_at="2026-03-01T00:00:00.000Z"))
+    more = {"link": '</admin/backfill/status?cursor=j7>; rel="next"'}
+    for when in ("2026-03-09", "2026-03-09T12:00:00Z"):
+        daemon.answers(JOBS, With([listed(job()), old], more))
+        daemon.asked.clear()
+        assert [one["id"] for one in ctl("jobs", "--since", when, "--json").data] == [ID]
+        assert len(daemon.asked) == 1
+    assert ctl("jobs", "--since", "1ms").out == "No such job. All jobs: backfillctl jobs\n"
+    ran = ctl("jobs", "--since", "yesterday")
+    assert (ran.code, "is no moment: write 15m" in ran.err) == (2, True)
+
+
+def test_a_state_that_is_mistyped_gets_one_suggestion(ctl: Ctl) -> None:
+    ran = ctl("jobs", "--state", "stalle")
+    assert ran.code == 2
+    assert "'stalle' is none of pending, running, stalled" in ran.err
+    assert ran.err.splitlines()[0].endswith("; did you mean stalled?")

@@ -6,9 +6,12 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 from unit.cli.fake_daemon import ID, NSID, FakeDaemon, problem
 from unit.cli.ran import Ctl
+
+from backfilld.control.shapes_network import NetworkLexiconAdded
 
 UPLOAD = "POST /admin/lexicons"
 
@@ -110,8 +113,9 @@ def test_a_file_that_is_not_there_is_wrong_usage(ctl: Ctl) -> None:
 def test_lexicons_are_listed_and_shown(daemon: FakeDaemon, ctl: Ctl) -> None:
     daemon.answers("GET /admin/lexicons", [lexicon()])
     lines = ctl("lexicon", "ls").out.splitlines()
-    assert lines[0].split() == ["LEXICON", "REVISION", "TYPE", "BACKFILL", "UPDATED"]
-    assert lines[1].split() == [NSID, "2", "record", "on", "2026-03-10", "09:30:00+05:30"]
+    assert lines[0].split() == ["LEXICON", "REVISION", "TYPE", "BACKFILL", "SOURCE", "UPDATED"]
+    assert lines[1].split()[:5] == [NSID, "2", "record", "on", "manual"]
+    assert lines[1].endswith("2026-03-10 09:30:00+05:30")
     body = lexicon(lexicon_json={"id": NSID, "description": "ü\x1b[2J"})
     daemon.answers(f"GET /admin/lexicons/{NSID}", body)
     ran = ctl("lexicon", "show", NSID)
@@ -162,3 +166,57 @@ def test_forgetting_what_is_not_there_exits_5(daemon: FakeDaemon, ctl: Ctl) -> N
     refusal = problem(f"lexicon '{NSID}' not found", "lexicon-not-found")
     daemon.answers(f"DELETE /admin/lexicons/{NSID}", refusal, status=404)
     assert ctl("lexicon", "rm", NSID, "--yes").code == 5
+
+
+FETCH = "POST /admin/network-lexicons"
+AUTHORITY = "did:plc:aaaaaaaaaaaaaaaaaaaaaaaa"
+
+
+def fetched(**changes: Any) -> dict[str, Any]:
+    shape = NetworkLexiconAdded(
+        nsid=NSID, authority_did=AUTHORITY, revision=1, backfill_job_id=None, position=9,
+        uri=f"at://{AUTHORITY}/com.atproto.lexicon.schema/{NSID}", cid="bafy", warnings=[],
+    )  # fmt: skip
+    return {**msgspec.to_builtins(shape), **changes}
+
+
+def test_one_from_the_network_tells_who_published_it(daemon: FakeDaemon, ctl: Ctl) -> None:
+    daemon.answers(FETCH, fetched(), status=201)
+    ran = ctl("lexicon", "fetch", NSID)
+    assert (ran.code, ran.err) == (0, "")
+    assert ran.out == f"Took in {NSID}, revision 1, from {AUTHORITY}.\n"
+    assert daemon.bodies == [{"nsid": NSID, "backfill": False}]
+    daemon.answers(FETCH, fetched(backfill_job_id=ID), status=201)
+    assert f"Started job {ID}.\n" in ctl("lexicon", "fetch", NSID, "--backfill").out
+    assert daemon.bodies[-1]["backfill"] is True
+    assert ctl("lexicon", "fetch", NSID, "--json").data == fetched(backfill_job_id=ID)
+
+
+def test_one_from_the_network_may_be_looked_at_and_not_taken_in(
+    daemon: FakeDaemon, ctl: Ctl
+) -> None:
+    found = {
+        "nsid": NSID, "authority_did": AUTHORITY, "type": "record", "lexicon_json": {"id": NSID},
+        "uri": "at://x", "cid": "bafy",
+    }  # fmt: skip
+    daemon.answers(f"GET /admin/network-lexicons/resolve/{NSID}", found)
+    ran = ctl("lexicon", "fetch", NSID, "--show")
+    assert ran.out.startswith(f"{NSID}: record, published by {AUTHORITY}\n  at://x bafy\n{{\n")
+    assert [method for method, _, _ in daemon.asked] == ["GET"]
+    assert ctl("lexicon", "fetch", NSID, "--show", "--backfill").code == 2
+
+
+def test_a_job_that_could_not_begin_is_told(daemon: FakeDaemon, ctl: Ctl, document: str) -> None:
+    why = "Missing permission: backfill:create"
+    daemon.answers(UPLOAD, uploaded(backfill_job_id=None, backfill_error=why), status=201)
+    ran = ctl("lexicon", "add", document)
+    assert (ran.code, ran.err) == (0, f"warning: no job was started: {why}\n")
+
+
+def test_a_name_that_is_mistyped_gets_one_suggestion(daemon: FakeDaemon, ctl: Ctl) -> None:
+    daemon.answers("GET /admin/lexicons", [lexicon(), lexicon(id="net.example.profile")])
+    refusal = problem("lexicon 'net.example.scor' not found", "lexicon-not-found")
+    daemon.answers("GET /admin/lexicons/net.example.scor", refusal, status=404)
+    ran = ctl("lexicon", "show", "net.example.scor")
+    assert ran.code == 5
+    assert ran.err.startswith(f"error: lexicon 'net.example.scor' not found; did you mean {NSID}?")

@@ -6,6 +6,7 @@ import subprocess
 import sys
 from typing import Any
 
+import pytest
 from unit.cli.fake_daemon import CTL, ID, FakeDaemon, Lines, job
 from unit.cli.ran import Ctl
 
@@ -128,3 +129,58 @@ def test_following_a_daemon_that_is_not_there_says_so(ctl: Ctl) -> None:
     done = ctl("--socket", "/nowhere/s", "log", "-f")
     assert done.code == 3
     assert "there is no socket /nowhere/s" in done.err
+
+
+def at(position: int) -> dict[str, Any]:
+    """An event that was written `position` minutes after three."""
+    return {**event(position), "recorded_at": f"2026-11-24T03:{position:02}:00.000Z"}
+
+
+class _Log(FakeDaemon):
+    """Forty events, a minute apart."""
+
+    def next(self, method: str, path: str) -> tuple[int, Any]:
+        query = self.asked[-1][2]
+        if "tail" in query:
+            return 200, Lines([at(40)])
+        after = int(query["after"][0])
+        upto = after + int(query.get("limit", ["40"])[0])
+        return 200, Lines([at(n) for n in range(after + 1, min(upto, 40) + 1)])
+
+
+@pytest.mark.parametrize(
+    ("since", "first"),
+    [("2026-11-24T03:10:00Z", 10), ("2026-11-24T03:10:30Z", 11), ("2020-01-01", 1)],
+)
+def test_since_begins_with_the_first_event_of_that_time(
+    daemon: FakeDaemon, ctl: Ctl, since: str, first: int
+) -> None:
+    daemon.__class__ = _Log
+    ran = ctl("log", "--since", since, "--json")
+    assert [one["position"] for one in ran.data] == list(range(first, 41))
+    assert len(daemon.asked) <= 9, "it is found by halving"
+
+
+def test_since_a_time_to_come_there_is_nothing_yet(daemon: FakeDaemon, ctl: Ctl) -> None:
+    daemon.__class__ = _Log
+    assert ctl("log", "--since", "2999-01-01", "--json").data == []
+    assert ctl("log", "--since", "1h", "--after", "3").code == 2
+    daemon.__class__ = FakeDaemon
+    daemon.answers(LOG, Lines([]))
+    assert ctl("log", "--since", "1h", "--json").data == []
+
+
+def test_a_verb_of_the_log_that_is_not_there_gets_one_suggestion(ctl: Ctl) -> None:
+    ran = ctl("log", "checkpiont")
+    assert ran.code == 2
+    assert "no such command: checkpiont; did you mean checkpoint?" in ran.err
+
+
+def test_a_checkpoint_is_one_line_to_keep_elsewhere(daemon: FakeDaemon, ctl: Ctl) -> None:
+    body = {"position": 48_213, "hash": "9f3c" * 16}
+    daemon.answers(f"{LOG}/checkpoint", body)
+    ran = ctl("log", "checkpoint")
+    position, digest, at = ran.out.split()
+    assert (ran.code, ran.out.count("\n"), position, digest) == (0, 1, "48213", "9f3c" * 16)
+    assert at.endswith("Z")
+    assert ctl("log", "checkpoint", "--json").data == body

@@ -110,3 +110,101 @@ def test_a_wait_that_runs_out_exits_9_and_says_that_the_job_goes_on(
         "code": "timeout",
         "hint": "look again: backfillctl watch 3b0d4f7e",
     }
+
+
+def several(n: int) -> list[dict[str, Any]]:
+    return [started(id=f"{number:08d}{ID[8:]}") for number in range(n)]
+
+
+def test_several_collections_are_a_job_each(daemon: FakeDaemon, ctl: Ctl) -> None:
+    daemon.answers("POST /admin/backfill", *several(2), status=201)
+    ran = ctl("start", "net.example.a", "net.example.b", "net.example.a", "--json")
+    assert [body["collection"] for body in daemon.bodies] == ["net.example.a", "net.example.b"]
+    assert ran.data == several(2)
+
+
+def test_priority_and_reason_go_with_it(daemon: FakeDaemon, ctl: Ctl) -> None:
+    daemon.answers("POST /admin/backfill", started(), status=201)
+    assert ctl("start", NSID, "--priority", "-5", "--reason", "for the audit").code == 0
+    assert daemon.bodies == [{"collection": NSID, "priority": -5, "reason": "for the audit"}]
+    assert ctl("start", NSID, "--priority", "1001").code == 2
+    assert ctl("start", NSID, "--reason", "x" * 501).code == 2
+
+
+def test_a_job_that_was_there_already_is_joined(daemon: FakeDaemon, ctl: Ctl) -> None:
+    daemon.answers("POST /admin/backfill", started(joined=True), status=201)
+    assert ctl("start", NSID).out.startswith(f"Joined job {ID}, which was asked for before")
+
+
+def test_refetch_is_refused_with_the_reason(daemon: FakeDaemon, ctl: Ctl) -> None:
+    ran = ctl("start", NSID, "--mode", "refetch")
+    assert (ran.code, daemon.asked) == (6, [])
+    assert "is not there yet: it removes repositories from Tap" in ran.err
+    assert ctl("start", NSID, "--mode", "nope").code == 2
+    daemon.answers("POST /admin/backfill", started(), status=201)
+    assert ctl("start", NSID, "--mode", "add").code == 0
+
+
+def test_a_lexicon_that_was_mistyped_gets_one_suggestion(daemon: FakeDaemon, ctl: Ctl) -> None:
+    body = started(status="failed", state="failed", error="no record lexicon net.example.scor")
+    daemon.answers("POST /admin/backfill", body, status=201)
+    daemon.answers("GET /admin/lexicons", [{"id": "net.example.other"}, {"id": NSID}])
+    ran = ctl("start", "net.example.scor")
+    assert ran.code == 7
+    assert ran.out == f"Job {ID} failed: no record lexicon net.example.scor; did you mean {NSID}?\n"
+
+
+def plan(**changes: Any) -> dict[str, Any]:
+    source = {
+        "job_id": ID, "collections": [NSID], "completed_at": "2026-03-10T03:00:00.000Z",
+        "repos": 18_234,
+    }  # fmt: skip
+    return {
+        "dry_run": True, "collections": [NSID], "accounts": None, "would_join": None,
+        "expected": {
+            "repos": 18_234, "how": "estimate", "sentence": "About 18,234, as in job 3b0d4f7e.",
+            "sources": [source],
+        },
+        "duration": {
+            "low_s": 3000, "high_s": 3600, "text": "50-60 min", "withheld": None, "sources": [],
+        },
+        **changes,
+    }  # fmt: skip
+
+
+def test_a_dry_run_tells_what_it_rests_on_and_starts_nothing(daemon: FakeDaemon, ctl: Ctl) -> None:
+    daemon.answers("POST /admin/backfill", plan(would_join=ID))
+    ran = ctl("start", NSID, "--dry-run")
+    assert ran.code == 0
+    assert daemon.asked[0][2] == {"dry_run": ["1"]}
+    assert ran.out.startswith(
+        f"It would get {NSID}.\n"
+        "  Repos    About 18,234, as in job 3b0d4f7e.\n"
+        "  Time     handed to Tap in 50-60 min\n"
+        "  From     job 3b0d4f7e, 18,234 repositories, ended 2026-03-10 08:30:00+05:30 ("
+    )
+    assert ran.out.endswith("  Joins    job 3b0d4f7e, which is the same and under way\n")
+    assert ran.err == "Nothing was started: this was --dry-run.\n"
+    assert ctl("start", NSID, "--dry-run", "--json").data == plan(would_join=ID)
+    assert ctl("start", NSID, "--dry-run", "--wait", "synced").code == 2
+
+
+def test_a_dry_run_of_what_would_fail_says_so_and_exits_7(daemon: FakeDaemon, ctl: Ctl) -> None:
+    daemon.answers("POST /admin/backfill", plan(error="no record lexicon x.y.z"))
+    ran = ctl("start", "x.y.z", "--dry-run")
+    assert (ran.code, ran.out) == (7, "It would fail: no record lexicon x.y.z\n")
+
+
+def test_waiting_for_several_jobs_ends_with_the_worst(daemon: FakeDaemon, ctl: Ctl) -> None:
+    one, other = several(2)
+    daemon.answers("POST /admin/backfill", one, other, status=201)
+    daemon.answers(f"GET /admin/backfill/{one['id']}", done(id=one["id"]))
+    daemon.answers(
+        f"GET /admin/backfill/{other['id']}",
+        job(id=other["id"]),
+        job("failed", found=0, id=other["id"]),
+    )
+    ran = ctl("start", "net.example.a", "net.example.b", "--wait", "synced")
+    assert ran.code == 7
+    assert "00000000 net.example.score: The sentence of completed." in ran.out
+    assert ran.out.endswith("00000001 net.example.score: The sentence of failed.\n")

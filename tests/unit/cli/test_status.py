@@ -1,15 +1,24 @@
 """The verdict comes first, and a monitor can ask for it by exit code."""
 
+import json
+
+import pytest
 from unit.cli.fake_daemon import (
+    ID,
+    OTHER_ID,
     FakeDaemon,
     done,
     health,
     job,
     problem,
+    relay,
+    relay_wait,
     tap_stats,
     tap_waits,
 )
 from unit.cli.ran import Ctl
+
+from backfilld.cli.ctl import status
 
 
 def test_the_verdict_comes_before_any_number(daemon: FakeDaemon, ctl: Ctl) -> None:
@@ -33,6 +42,7 @@ def test_a_stalled_job_makes_it_waiting_and_says_where_to_look(
     daemon: FakeDaemon, ctl: Ctl
 ) -> None:
     stalled = job("stalled", waiting=[tap_waits()])
+    daemon.answers(f"GET /admin/backfill/{ID}", stalled)
     daemon.answers("GET /admin/health", health(stalled, status="degraded", connected=False))
     daemon.answers(
         "GET /admin/tap/stats", problem("connection refused", "tap-unreachable"), status=502
@@ -42,7 +52,7 @@ def test_a_stalled_job_makes_it_waiting_and_says_where_to_look(
     assert ran.out.startswith("WAITING  The verdict.\n")
     assert "tap    ✗ http://127.0.0.1:2480 connection refused" in ran.out
     assert "stalled  64 % 22,112/34,112  syncing 43 %" in ran.out
-    assert ran.out.endswith("See: backfillctl job 3b0d4f7e\n")
+    assert ran.out.endswith("See: backfillctl why\n")
     assert "See:" not in ctl("status", "-q").out
 
 
@@ -98,3 +108,51 @@ def test_no_bar_end_and_no_percent_while_a_listing_goes_on(daemon: FakeDaemon, c
     assert "syncing, 14,870 here" in table
     assert "none found yet" in table
     assert "%" not in table
+
+
+def test_a_job_under_way_tells_how_long_it_will_take(daemon: FakeDaemon, ctl: Ctl) -> None:
+    known = {
+        "low_s": 25, "high_s": 35, "text": "25-35 s", "withheld": None, "left": 1, "left_out": {},
+    }  # fmt: skip
+    daemon.answers("GET /admin/health", health(job(), done(id=OTHER_ID)))
+    daemon.answers("GET /admin/tap/stats", tap_stats())
+    body = job()
+    daemon.answers(
+        f"GET /admin/backfill/{ID}", {**body, "eta": {**body["eta"], "completed": known}}
+    )
+    head, first, second = ctl("status").out.splitlines()[-3:]
+    assert head.endswith("SINCE  ETA")
+    assert first.endswith("  in 25-35 s")
+    assert second.endswith("  -")
+
+
+def test_a_relay_that_keeps_a_job_waiting_is_told(daemon: FakeDaemon, ctl: Ctl) -> None:
+    daemon.answers("GET /admin/health", health())
+    daemon.answers("GET /admin/tap/stats", tap_stats())
+    daemon.answers("GET /admin/relay", [relay(waiting=[relay_wait()])])
+    assert (
+        "  relay  ✗ https://relay1.example answered 429; next try 2026-03-10 08:34:40+05:30\n"
+        in ctl("status").out
+    )
+
+
+def test_again_and_again_until_ctrl_c_whether_the_daemon_is_there_or_not(
+    daemon: FakeDaemon, ctl: Ctl, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    naps: list[float] = []
+
+    def nap(seconds: float) -> None:
+        naps.append(seconds)
+        if len(naps) == 2:
+            daemon.path.unlink()
+        if len(naps) == 3:
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(status.time, "sleep", nap)
+    daemon.answers("GET /admin/health", health(status="degraded"))
+    ran = ctl("status", "-w", "--jsonl")
+    assert (ran.code, naps) == (130, [2.0, 2.0, 2.0])
+    assert [json.loads(line)["status"] for line in ran.out.splitlines()] == ["degraded"] * 2
+    assert "there is no socket" in ran.err
+    assert ctl("status", "-w", "--check").code == 2
+    assert ctl("status", "-w", "--json").code == 2

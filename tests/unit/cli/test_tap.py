@@ -1,6 +1,6 @@
 """Tap's numbers say of when they are; Tap down is an honest no."""
 
-from unit.cli.fake_daemon import FakeDaemon, health, problem, tap_stats
+from unit.cli.fake_daemon import FakeDaemon, health, problem, tap, tap_stats
 from unit.cli.ran import Ctl
 
 
@@ -12,7 +12,7 @@ def test_every_count_says_of_when_it_is(daemon: FakeDaemon, ctl: Ctl) -> None:
         "Tap at http://127.0.0.1:2480 answers. The channel is up since 2026-03-10 08:28:10+05:30 ("
     )
     assert "  repositories  52,346  as of 2026-03-10 08:28:10+05:30 (" in ran.out
-    assert "  outbox        5,120 messages wait for us, as of now\n" in ran.out
+    assert "  outbox        5,120 messages wait for us, shrinking by 12/s, as of 2026-" in ran.out
     assert ctl("tap", "--json").data == tap_stats()
 
 
@@ -27,3 +27,32 @@ def test_tap_down_exits_7_and_says_since_when(daemon: FakeDaemon, ctl: Ctl) -> N
     )
     assert ran.err.endswith("  fix: is Tap running?\n")
     assert ctl("tap", "--json").fault["code"] == "tap-unreachable"
+
+
+def test_tap_down_tells_what_it_told_last(daemon: FakeDaemon, ctl: Ctl) -> None:
+    down = {**problem("refused", "tap-unreachable", "is Tap running?"), "last": tap_stats()}
+    daemon.answers("GET /admin/tap/stats", down, status=502)
+    daemon.answers("GET /admin/health", health(status="degraded", connected=False))
+    ran = ctl("tap")
+    assert ran.code == 7
+    assert ran.out.startswith("Tap is down. What it told last:\n  repositories  52,346  as of 2026")
+    assert ctl("tap", "--json").out == ""
+
+
+def test_the_collections_that_tap_must_let_through_are_ready_to_copy(
+    daemon: FakeDaemon, ctl: Ctl
+) -> None:
+    daemon.answers("GET /admin/tap", tap())
+    ran = ctl("tap", "filters")
+    assert ran.code == 0
+    assert ran.out == (
+        "Tap does not tell.\n  net.example.score\n  net.example.b\n"
+        "TAP_COLLECTION_FILTERS=net.example.score,net.example.b\n"
+    )
+    assert ctl("tap", "filters", "--json").data["wanted"] == ["net.example.score", "net.example.b"]
+    known = {"wanted": ["a.b.c"], "actual": ["x.y.z"], "sentence": "It tells."}
+    daemon.answers("GET /admin/tap", tap(filters=known))
+    ran = ctl("tap", "filters")
+    assert (ran.code, "  a.b.c  ✗ Tap drops it\n" in ran.out) == (7, True)
+    assert ctl("tap", "filters", "--json").code == 7
+    assert ctl("tap", "filter").err.splitlines()[0].endswith("; did you mean filters?")

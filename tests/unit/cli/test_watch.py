@@ -1,16 +1,12 @@
 """Watching ends when all is here, and whoever leaves hears that the job goes on."""
 
 import json
-import os
-import pty
 import signal
 import subprocess
-import sys
 from pathlib import Path
-from typing import Any
 
+import msgspec
 from unit.cli.fake_daemon import (
-    CTL,
     ID,
     NSID,
     OTHER_ID,
@@ -23,15 +19,13 @@ from unit.cli.fake_daemon import (
     tap_waits,
 )
 from unit.cli.ran import Ctl
+from unit.cli.terminal import command, on_a_terminal
 
 from backfilld.control.shapes import FailureShape
+from backfilld.control.shapes_jobs import EtaShape, EtasShape, RateShape, RatesShape
 
 ONE = f"GET /admin/backfill/{ID}"
 JOBS = "GET /admin/backfill/status"
-
-
-def command(daemon: FakeDaemon, *args: str) -> list[str]:
-    return [sys.executable, "-c", CTL, "--socket", str(daemon.path), *args]
 
 
 def test_without_a_terminal_each_change_is_one_line(daemon: FakeDaemon, ctl: Ctl) -> None:
@@ -91,7 +85,8 @@ def test_jsonl_is_one_object_a_change_without_the_flood_of_failures(
 
 def test_it_does_not_end_before_the_records_are_here(daemon: FakeDaemon, ctl: Ctl) -> None:
     daemon.answers(ONE, done(sync=job()["sync"]), done(sync=job()["sync"]), done())
-    assert ctl("watch", ID).out.count("completed: 34,112 found") == 2
+    assert ctl("watch", ID).out.count("completed: 34,112 found") == 1
+    assert len(daemon.asked) == 3  # first for its whole id
 
 
 def test_a_failed_job_ends_it_with_7(daemon: FakeDaemon, ctl: Ctl) -> None:
@@ -155,24 +150,6 @@ def test_ctrl_c_exits_130_and_says_that_the_job_goes_on(daemon: FakeDaemon) -> N
     assert err == "\nThe job goes on.\nlook again: backfillctl watch 3b0d4f7e\n"
 
 
-def on_a_terminal(daemon: FakeDaemon, *args: str, **environment: str) -> str:
-    ours, theirs = pty.openpty()
-    surroundings: dict[str, Any] = {**os.environ, "TERM": "xterm", "COLUMNS": "120", **environment}
-    child = subprocess.Popen(
-        command(daemon, *args), stdin=theirs, stdout=theirs, stderr=theirs, env=surroundings
-    )
-    os.close(theirs)
-    seen = b""
-    while True:
-        try:
-            seen += os.read(ours, 65_536)
-        except OSError:  # the other end is closed
-            break
-    os.close(ours)
-    assert child.wait(10) == 0
-    return seen.decode()
-
-
 def test_on_a_terminal_there_are_bars_with_percents_of_a_finished_total(
     daemon: FakeDaemon,
 ) -> None:
@@ -183,7 +160,7 @@ def test_on_a_terminal_there_are_bars_with_percents_of_a_finished_total(
     assert "━━━━" in seen
     assert "64 %  22,112" in seen
     assert "46 %  15,900  1,204,551 records" in seen
-    assert "43 %  14,870  58 parked by Tap" in seen
+    assert "43 %  14,870  too early to say  58 parked by Tap" in seen
     assert "212  failed 200 · gone 12" in seen
     assert "ctrl-c leaves; the job goes on" in seen
     assert "net.[bold]x COMPLETED" in seen
@@ -196,3 +173,38 @@ def test_while_a_listing_goes_on_no_bar_has_an_end(daemon: FakeDaemon) -> None:
     assert "so far; the listing goes on" in seen
     assert "%" not in seen
     assert NSID in seen
+
+
+def test_two_jobs_are_shown_beneath_each_other_until_both_have_ended(daemon: FakeDaemon) -> None:
+    other = f"GET /admin/backfill/{OTHER_ID}"
+    daemon.answers(ONE, job(), job(), done())
+    daemon.answers(other, done(id=OTHER_ID, collection="net.example.other"))
+    seen = on_a_terminal(daemon, "watch", ID, OTHER_ID)
+    assert seen.index("3b0d4f7e net.example.score") < seen.index("81c2aa01 net.example.other")
+    assert "ctrl-c leaves; the jobs go on" in seen
+    assert [path for _, path, _ in daemon.asked].count(f"/admin/backfill/{OTHER_ID}") == 2
+
+
+def test_two_jobs_end_with_the_worst_and_are_one_document(daemon: FakeDaemon, ctl: Ctl) -> None:
+    daemon.answers(ONE, done())
+    daemon.answers(f"GET /admin/backfill/{OTHER_ID}", job("failed", found=0, id=OTHER_ID))
+    ran = ctl("watch", ID, OTHER_ID, "--json")
+    assert (ran.code, [one["id"] for one in ran.data]) == (7, [ID, OTHER_ID])
+    assert ctl("watch", ID, ID, "--json").data["id"] == ID
+
+
+def test_rates_and_ends_stand_beside_the_lanes(daemon: FakeDaemon) -> None:
+    eta = EtasShape(
+        EtaShape(25, 35, "25-35 s", None, 12_000, {}),
+        EtaShape(2400, 3600, "40-60 min, not counting 58 parked", None, 19_000, {"parked": 58}),
+    )
+    none = RateShape(None, None)
+    rates = RatesShape(none, RateShape(410.4, 400), RateShape(480, 500), none, 15, 1.0)
+    classes = {"synced": 14_870, "parked": 58}
+    going = job(classes=classes, eta=msgspec.to_builtins(eta), rates=msgspec.to_builtins(rates))
+    daemon.answers(ONE, going, going, done())
+    seen = on_a_terminal(daemon, "watch", ID)
+    assert "22,112  410/s  in 25-35 s" in seen
+    assert "1,204,551 records  480 records/s" in seen
+    assert "in 40-60 min, not counting 58 parked" in seen
+    assert "by Tap" not in seen

@@ -1,4 +1,4 @@
-"""backfillctl: talks to the running backfilld over its socket. One file per verb.
+"""backfillctl: talks to the running backfilld. One file per verb, imported when it is asked for.
 
 The one rule: a verb returns its exit code and lets errors rise; `run` alone turns them into words.
 """
@@ -9,49 +9,63 @@ import sys
 from typing import NoReturn
 
 import click
-from click.shell_completion import shell_complete
 
 from .. import say
-from . import completion, faults, job, jobs, lexicon, log, start, status, tap, version, watch
-from .frame import Ctl, Verbs
-
-EXIT_CODES = """\b
-Exit codes:
-  0 done                          5 no such job or lexicon
-  1 unexpected                    6 refused: wrong state, conflict
-  2 wrong usage                   7 the honest answer is no: failed, errors, not healthy
-  3 daemon not reachable          9 --timeout or --wait ran out; the job goes on
-  4 not permitted               130 interrupted; the job goes on"""
+from . import exits, faults
+from .frame import Ctl
+from .names import PROGRAM, VARIABLE
+from .verbs import Verbs
 
 
 @click.group(
     cls=Verbs,
-    epilog=EXIT_CODES,
+    epilog=exits.table(),
     examples=[
         ("backfillctl status", "is anything wrong?"),
+        ("backfillctl why", "what is stuck, why, and what happens next"),
         ("backfillctl lexicon add score.json", "take in a lexicon, start its backfill"),
         ("backfillctl start net.example.score --wait synced", "run a backfill to its end"),
         ("backfillctl watch", "look at the job that is under way"),
     ],
+    late={
+        "status": "status",
+        "why": "why",
+        "doctor": "doctor",
+        "start": "start",
+        "jobs": "jobs",
+        "job": "job",
+        "watch": "watch",
+        "pause": "steer",
+        "resume": "steer",
+        "cancel": "steer",
+        "lexicon": "lexicon",
+        "tap": "tap",
+        "relay": "relay",
+        "key": "key",
+        "log": "log",
+        "dashboard": "dashboard",
+        "notify": "notify",
+        "report": "report",
+        "completion": "completion",
+        "version": "version",
+    },
 )
 def cli() -> None:
-    """Talks to the running backfilld over its socket."""
+    """Talks to the running backfilld: over its socket, or with --url over TCP.
 
-
-for _verb in (
-    status.status, start.start, jobs.jobs, job.job, watch.watch, lexicon.lexicon, tap.tap,
-    log.log, version.version, completion.completion,
-):  # fmt: skip
-    cli.add_command(_verb)
+    Which one: --url or --socket, else BACKFILLD_URL, else BACKFILLD_SOCKET, else the socket of
+    the service. JOB is a job's id, a beginning of it that fits no other, or `last`."""
 
 
 def run(args: list[str]) -> int:
     """Runs one command line; the exit code."""
-    if (instruction := os.environ.get(completion.VARIABLE)) is not None:
-        return shell_complete(cli, {}, completion.PROGRAM, completion.VARIABLE, instruction)
+    if (instruction := os.environ.get(VARIABLE)) is not None:
+        from click.shell_completion import shell_complete  # late: only a shell needs it
+
+        return shell_complete(cli, {}, PROGRAM, VARIABLE, instruction)
     ctl = Ctl()
     try:
-        with cli.make_context(completion.PROGRAM, list(args), obj=ctl) as context:
+        with cli.make_context(PROGRAM, list(args), obj=ctl) as context:
             return int(cli.invoke(context))
     except click.exceptions.Exit as end:
         return end.exit_code

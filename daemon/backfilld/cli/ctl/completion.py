@@ -4,10 +4,9 @@ import click
 from click.shell_completion import get_completion_class
 
 from .. import say
-from .frame import Ctl, verb
-
-PROGRAM = "backfillctl"
-VARIABLE = "_BACKFILLCTL_COMPLETE"  # by this the shell asks us
+from .frame import Ctl
+from .names import PROGRAM, VARIABLE
+from .verbs import verb
 
 
 @verb(

@@ -8,6 +8,7 @@ import click
 
 from ...control.client import NotPermitted, Refusal, TimedOut, Unreachable
 from .. import say
+from .suggest import meant
 from .text import clean
 
 _EXITS = {
@@ -15,12 +16,17 @@ _EXITS = {
     401: say.NOT_PERMITTED,
     403: say.NOT_PERMITTED,
     404: say.NOT_FOUND,
+    408: say.TIMED_OUT,
     409: say.REFUSED,
     413: say.USAGE,
     422: say.USAGE,
     502: say.HONEST_NO,
     503: say.UNREACHABLE,
 }
+
+
+# HappyView answers a wrong state with 400; for people it is a refusal all the same
+_WRONG_STATE = {"job-not-running", "job-not-paused"}
 
 
 class Fault(Exception):
@@ -40,9 +46,9 @@ def explain(error: BaseException) -> Fault:
         case Fault():
             return error
         case NotPermitted():
-            return Fault(str(error), "not-permitted", error.hint, say.NOT_PERMITTED)
+            return Fault(str(error), error.code, error.hint, say.NOT_PERMITTED)
         case Unreachable():
-            return Fault(str(error), "unreachable", error.hint, say.UNREACHABLE)
+            return Fault(str(error), error.code, error.hint, say.UNREACHABLE)
         case TimedOut():
             return Fault(
                 f"backfilld is there, but does not answer: {error}",
@@ -57,7 +63,7 @@ def explain(error: BaseException) -> Fault:
         case click.ClickException():
             asked = getattr(error, "ctx", None)
             where = "backfillctl" if asked is None else asked.command_path
-            return Fault(error.format_message(), "usage", f"{where} -h", say.USAGE)
+            return Fault(_wrong_usage(error), "usage", f"{where} -h", say.USAGE)
     fault = Fault(
         f"unexpected: {type(error).__name__}: {error}",
         "unexpected",
@@ -83,8 +89,16 @@ def tell(fault: Fault, label: str, *, as_data: bool, verbose: bool) -> None:
         say.err("".join(traceback.format_exception(fault.__cause__)))
 
 
+def _wrong_usage(error: click.ClickException) -> str:
+    if isinstance(error, click.NoSuchOption):  # click would name several
+        return f"no such option: {error.option_name}" + meant(
+            error.option_name, error.possibilities or ()
+        )
+    return error.format_message()
+
+
 def _refused(refusal: Refusal) -> Fault:
-    error, hint = str(refusal), refusal.hint
+    error, hint = str(refusal.body.get("message") or refusal), refusal.hint
     if hint:
         error = error.removesuffix(f"; {hint}")  # a lexicon's fault says it all in one sentence
     if refusal.field and str(refusal.field) not in error:
@@ -92,6 +106,8 @@ def _refused(refusal: Refusal) -> Fault:
     if number := refusal.body.get("correlationId"):
         hint = f"its log says more: journalctl -u backfilld | grep {number}"
     exit_code = _EXITS.get(refusal.status, say.UNEXPECTED)
+    if refusal.code in _WRONG_STATE:
+        exit_code = say.REFUSED
     fault = Fault(error, clean(refusal.code), hint, exit_code)
     fault.field = None if refusal.field is None else str(refusal.field)
     return fault

@@ -3,9 +3,12 @@
 import click
 
 from ...control.shapes import JobDetail, WaitingShape
+from ...control.shapes_jobs import RateShape
 from .. import say
 from . import text, words
-from .frame import Ctl, read, verb
+from .frame import Ctl, read
+from .options import JOB
+from .verbs import verb
 
 FAILURES_SHOWN = 20
 
@@ -16,7 +19,7 @@ FAILURES_SHOWN = 20
     ("backfillctl job 3b0d", "by the beginning of its id"),
     ("backfillctl job 3b0d --json", "with every failure"),
 )
-@click.argument("job")
+@click.argument("job", type=JOB)
 def job(ctl: Ctl, job: str) -> int:
     """Tell all about a job. JOB is its id, a beginning of it that fits no other, or `last`."""
     body = ctl.job(job)
@@ -48,13 +51,30 @@ def _facts(job: JobDetail) -> list[tuple[str, str]]:
         ("Sync", job.sync.sentence),
         *collections,
         ("Found", f"{text.count(job.total_repos, 'repository', 'repositories')}, {listed}"),
-        ("Handed", f"{job.processed_repos:,} handed to Tap"),
-        ("Records", f"{job.total_records:,} have come"),
+        ("Handed", _paced(f"{job.processed_repos:,} handed to Tap", job.rates.handoff)),
+        ("Records", _paced(f"{job.total_records:,} have come", job.rates.arrival)),
         *([("Repos", " · ".join(classes))] if classes else []),
         *waits,
+        ("Next", job.next),
+        *_ends(job),
+        *([("Priority", f"{job.priority}")] if job.priority else []),
+        *([("Reason", job.why)] if job.why else []),
         ("Started", f"{text.since(job.started_at)} by {job.actor}, event #{job.position}{cause}"),
         *([("Failed", f"{job.failures_total:,}")] if job.failures_total else []),
     ]
+
+
+def _paced(done: str, rate: RateShape) -> str:
+    """What is done, and how fast: now, and what is usual for this job."""
+    parts = ((text.rate(rate.now), "now"), (text.rate(rate.typical), "typical"))
+    return ", ".join([done, *(f"{pace} {when}" for pace, when in parts if pace)])
+
+
+def _ends(job: JobDetail) -> list[tuple[str, str]]:
+    """When it is completed and when it is synced, or why that is not said."""
+    known = [("completed", words.eta(job.eta.completed)), ("synced", words.eta(job.eta.synced))]
+    ends = [f"{until} {when}" for until, when in known if when]
+    return [("Ends", " · ".join(ends))] if ends else []
 
 
 def _waits(lane: WaitingShape) -> str:

@@ -1,17 +1,26 @@
 """backfillctl lexicon: take in, list, show and forget lexicons."""
 
 import json
-import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import BinaryIO
 from urllib.parse import quote
 
 import click
 
+from ...control.client import Refusal
 from ...control.shapes import LexiconDetail, LexiconShape, LexiconUploadedShape
+from ...control.shapes_network import NetworkLexiconAdded, ResolvedLexicon
 from .. import say
-from . import text, words
+from . import known, text, words
 from .faults import Fault
-from .frame import Ctl, Verbs, read, verb
+from .frame import Ctl, read
+from .options import NSID
+from .suggest import closest
+from .verbs import Verbs, verb
+
+NETWORK = "/admin/network-lexicons"
+FETCH_S = 60.0  # DNS, the account's document and its server are asked one after the other
 
 
 @click.group(
@@ -19,6 +28,7 @@ from .frame import Ctl, Verbs, read, verb
     cls=Verbs,
     examples=[
         ("backfillctl lexicon add score.json", "take it in, start its backfill"),
+        ("backfillctl lexicon fetch net.example.score", "from where its authority publishes it"),
         ("backfillctl lexicon ls", "those that are there"),
     ],
 )
@@ -50,15 +60,58 @@ def add(ctl: Ctl, file: BinaryIO, no_backfill: bool) -> int:
         return say.OK
     uploaded = read(body, LexiconUploadedShape)
     say.out(f"Took in {uploaded.id}, revision {uploaded.revision}.")
-    if uploaded.backfill_job_id is not None:
-        say.out(f"Started job {uploaded.backfill_job_id}.")
-        if not ctl.quiet:
-            say.out(f"Watch: backfillctl watch {words.short(uploaded.backfill_job_id)}")
-    elif not no_backfill and not uploaded.warnings:
-        say.out(f"No new job: it has had one. Another: backfillctl start {uploaded.id}")
-    for warning in uploaded.warnings:
-        ctl.aside(f"warning: {warning}")
+    _tell_job(ctl, uploaded, uploaded.id, wanted=not no_backfill)
     return say.OK
+
+
+@verb(
+    "fetch",
+    ("backfillctl lexicon fetch net.example.score", "take it in"),
+    ("backfillctl lexicon fetch net.example.score --backfill", "and start its backfill"),
+    ("backfillctl lexicon fetch net.example.score --show", "only look"),
+    group=lexicon,
+)
+@click.argument("nsid")
+@click.option("--backfill", is_flag=True, help="Start a job too.")
+@click.option("--show", "only_show", is_flag=True, help="Show what is out there; take in nothing.")
+def fetch(ctl: Ctl, nsid: str, backfill: bool, only_show: bool) -> int:
+    """Take in a lexicon from the network: from the account that DNS names for it."""
+    if only_show and backfill:
+        raise click.UsageError("--show takes in nothing that could be backfilled")
+    patient = ctl.patient(FETCH_S)
+    if only_show:
+        body = patient.get(f"{NETWORK}/resolve/{quote(nsid, safe='')}")
+    else:
+        body = patient.post(NETWORK, {"nsid": nsid, "backfill": backfill})
+    if ctl.as_data:
+        ctl.put(body)
+        return say.OK
+    if only_show:
+        found = read(body, ResolvedLexicon)
+        say.out(f"{found.nsid}: {found.type}, published by {found.authority_did}")
+        say.out(f"  {found.uri} {found.cid}")
+        say.out(_document(body["lexicon_json"]))
+        return say.OK
+    added = read(body, NetworkLexiconAdded)
+    say.out(f"Took in {added.nsid}, revision {added.revision}, from {added.authority_did}.")
+    _tell_job(ctl, added, added.nsid, wanted=backfill)
+    return say.OK
+
+
+def _tell_job(
+    ctl: Ctl, taken: LexiconUploadedShape | NetworkLexiconAdded, nsid: str, *, wanted: bool
+) -> None:
+    """The job that began with it, or why there is none."""
+    if taken.backfill_job_id is not None:
+        say.out(f"Started job {taken.backfill_job_id}.")
+        if not ctl.quiet:
+            say.out(f"Watch: backfillctl watch {words.short(taken.backfill_job_id)}")
+    elif taken.backfill_error is not None:
+        ctl.aside(f"warning: no job was started: {taken.backfill_error}")
+    elif wanted and not taken.warnings:
+        say.out(f"No new job: it has had one. Another: backfillctl start {nsid}")
+    for warning in taken.warnings:
+        ctl.aside(f"warning: {warning}")
 
 
 @verb("ls", ("backfillctl lexicon ls", "all lexicons, by id"), group=lexicon)
@@ -69,21 +122,24 @@ def ls(ctl: Ctl) -> int:
         ctl.put(body)
         return say.OK
     rows = [
-        (one.id, str(one.revision), one.lexicon_type, _backfill(one), text.moment(one.updated_at))
+        (one.id, str(one.revision), one.lexicon_type, _backfill(one), one.source,
+         text.moment(one.updated_at))
         for one in read(body, list[LexiconShape])
-    ]
+    ]  # fmt: skip
     if rows:
-        say.out(text.table(("LEXICON", "REVISION", "TYPE", "BACKFILL", "UPDATED"), rows))
+        head = ("LEXICON", "REVISION", "TYPE", "BACKFILL", "SOURCE", "UPDATED")
+        say.out(text.table(head, rows))
     else:
         say.out("No lexicon yet. Take one in: backfillctl lexicon add FILE")
     return say.OK
 
 
 @verb("show", ("backfillctl lexicon show net.example.score", "with its document"), group=lexicon)
-@click.argument("nsid")
+@click.argument("nsid", type=NSID)
 def show(ctl: Ctl, nsid: str) -> int:
     """Show a lexicon and its document."""
-    body = ctl.get(_path(nsid))
+    with _mended(ctl, nsid):
+        body = ctl.get(_path(nsid))
     if ctl.as_data:
         ctl.put(body)
         return say.OK
@@ -106,23 +162,35 @@ def _document(document: object) -> str:
     ("backfillctl lexicon rm net.example.score --yes", "asks nothing"),
     group=lexicon,
 )
-@click.argument("nsid")
+@click.argument("nsid", type=NSID)
 @click.option("--yes", is_flag=True, help="Do not ask.")
 def rm(ctl: Ctl, nsid: str, yes: bool) -> int:
     """Forget a lexicon. Its records stay in the index, its repositories stay in Tap, its jobs go
     on, and the log keeps all its revisions."""
     kept = "its records stay in the index, its repositories in Tap; jobs under way go on"
     if not yes:
-        if ctl.no_input or ctl.as_data or not sys.stdin.isatty():
-            hint = f"backfillctl lexicon rm {nsid} --yes; {kept}"
-            raise Fault("it asks first, and here is nobody to ask", "usage", hint, say.USAGE)
-        click.confirm(f"Forget {text.clean(nsid)}? {kept}.", abort=True, err=True)
-    ctl.delete(_path(nsid))
+        again = f"backfillctl lexicon rm {nsid} --yes"
+        ctl.confirm(f"Forget {text.clean(nsid)}?", kept, again)
+    with _mended(ctl, nsid):
+        ctl.delete(_path(nsid))
     if ctl.as_data:
         ctl.put({"id": nsid, "deleted": True})
     else:
         say.out(f"Forgot {text.clean(nsid)}; {kept}.")
     return say.OK
+
+
+@contextmanager
+def _mended(ctl: Ctl, nsid: str) -> Iterator[None]:
+    """Names the lexicon that was meant, when the one that was typed is not there."""
+    try:
+        yield
+    except Refusal as refusal:
+        near = closest(nsid, known.nsids(ctl)) if refusal.status == 404 else None
+        if near is None:
+            raise
+        said = f"{refusal}; did you mean {near}?"
+        raise Fault(said, refusal.code, refusal.hint, say.NOT_FOUND) from refusal
 
 
 def _backfill(one: LexiconShape) -> str:

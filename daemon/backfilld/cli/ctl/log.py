@@ -2,44 +2,65 @@
 
 import itertools
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from typing import Any
 
 import click
 
 from ...control.client import Unreachable
+from ...control.shapes_reads import Checkpoint
 from .. import say
 from . import text
 from .faults import Fault
-from .frame import Ctl, verb
+from .frame import Ctl, read
+from .options import MOMENT
+from .verbs import Verbs, verb
+
+LOG = "/admin/log"
 
 VALUE_CHARS_MAX = 160  # of one value in a line for people; JSON has all of it
 ENTRIES_SHOWN = 3  # of a list
 
 
-@verb(
+@click.group(
     "log",
-    ("backfillctl log", "the last 50 events"),
-    ("backfillctl log -f --type job.attempt-failed", "what fails, as it happens"),
-    ("backfillctl log --stream job/3b0d --after 0", "all of a job"),
+    cls=Verbs,
+    invoke_without_command=True,
+    examples=[
+        ("backfillctl log", "the last 50 events"),
+        ("backfillctl log -f --type job.attempt-failed", "what fails, as it happens"),
+        ("backfillctl log --since 2h --stream job/3b0d", "a job's events of the last two hours"),
+        ("backfillctl log checkpoint", "one line to keep on another machine"),
+    ],
 )
 @click.option("-f", "--follow", is_flag=True, help="Go on with new events.")
 @click.option(
     "-n", "limit", type=click.IntRange(1, 10_000), help="The last (50), or the first after."
 )
 @click.option("--after", type=click.IntRange(min=0), help="From this position on, to the end.")
+@click.option(
+    "--since",
+    type=MOMENT,
+    metavar="WHEN",
+    help="From then on, to the end: 15m, 2h, 3d ago, or a date and time.",
+)
 @click.option("--stream", help="Only this stream: job/JOB, lexicon/NSID, tap, index or service.")
 @click.option("--type", "type_name", help="Only events of this type, such as job.started.")
+@click.pass_context
 def log(
-    ctl: Ctl,
-    follow: bool,
-    limit: int | None,
-    after: int | None,
-    stream: str | None,
-    type_name: str | None,
-) -> int:
+    context: click.Context, follow: bool, limit: int | None, after: int | None,
+    since: float | None, stream: str | None, type_name: str | None,
+) -> int:  # fmt: skip
     """Show the event log: who did what, when, and why."""
+    if context.invoked_subcommand is not None:
+        return say.OK
+    ctl = context.ensure_object(Ctl)
+    if since is not None:
+        if after is not None:
+            raise click.UsageError("--after and --since are two beginnings; give one of them")
+        after = _position_before(ctl, since)
     lines = ctl.control.lines(
-        "/admin/log",
+        LOG,
         after=after,
         tail=(limit or 50) if after is None else None,
         limit=limit if after is not None else None,
@@ -51,6 +72,24 @@ def log(
     if follow and (after is None or limit is None):
         again = "look again: backfillctl log -f" + (f" --after {last}" if last else "")
         raise Fault("backfilld has ended the stream", "unreachable", again, say.UNREACHABLE)
+    return say.OK
+
+
+@verb(
+    "checkpoint",
+    ("backfillctl log checkpoint >> /mnt/elsewhere/checkpoints", "a line a day is enough"),
+    group=log,
+)
+def checkpoint(ctl: Ctl) -> int:
+    """Print where the log stands, as one line. Position, hash and our time: kept on another
+    machine, they prove later that nothing before was changed."""
+    body = ctl.get(f"{LOG}/checkpoint")
+    if ctl.as_data:
+        ctl.put(body)
+    else:
+        now = datetime.now(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
+        ends = read(body, Checkpoint)
+        say.out(f"{ends.position} {ends.hash} {now}")
     return say.OK
 
 
@@ -83,6 +122,21 @@ def line(event: dict[str, Any]) -> str:
         f"#{event['position']} {text.exact(event['recorded_at'])} {stream} {event['type']}: "
         f"{told or '-'} ({event['actor']}{cause})"
     )
+
+
+def _position_before(ctl: Ctl, moment: float) -> int:
+    """The last position that was written before a moment, found by halving: the log knows no
+    times, only their order."""
+    newest = list(ctl.control.lines(LOG, tail=1))
+    low, high = 0, newest[0]["position"] if newest else 0
+    while low < high:
+        middle = (low + high) // 2
+        event = next(iter(ctl.control.lines(LOG, after=middle, limit=1)))
+        if datetime.fromisoformat(event["recorded_at"]).timestamp() < moment:
+            low = middle + 1
+        else:
+            high = middle
+    return low
 
 
 def _stream(ctl: Ctl, stream: str | None) -> str | None:

@@ -1,4 +1,4 @@
-"""Follows a job until it has come as far as somebody waits for.
+"""Follows jobs until they have come as far as somebody waits for.
 
 The one rule: whoever leaves, or is left, hears that the job goes on.
 """
@@ -6,10 +6,9 @@ The one rule: whoever leaves, or is left, hears that the job goes on.
 import os
 import sys
 import time
-from collections.abc import Iterator
-from typing import Any
-
-from msgspec.structs import replace
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from typing import Any, NamedTuple
 
 from ...control.client import NotPermitted, TimedOut, Unreachable
 from ...control.shapes import JobDetail
@@ -23,76 +22,92 @@ POLL_S = 1.0
 OUTAGE_S_MAX = 60.0  # a daemon that is restarted meanwhile is back before that
 
 
-def attend(ctl: Ctl, job_id: str, until: Target, *, aside: bool = False) -> int:
-    """Shows the job until it is `until`; the exit code. With `aside` the way there is no answer
+class Seen(NamedTuple):
+    """A job at one look: as the API has it, and as its shape."""
+
+    body: Any
+    job: JobDetail
+
+
+Looks = Iterator[list[Seen]]
+
+
+def attend(ctl: Ctl, job_ids: Sequence[str], until: Target, *, aside: bool = False) -> int:
+    """Shows the jobs until each is `until`; the exit code. With `aside` the way there is no answer
     and goes to stderr. `--timeout` limits it; without one it has all the time of the world."""
     stream = sys.stderr if aside else sys.stdout
-    polls = _polls(ctl, job_id, until)
+    looks = _looks(ctl, job_ids, until)
     try:
         if ctl.as_data:
-            last = _as_data(ctl, polls)
+            last = _as_data(ctl, looks, many=len(job_ids) > 1)
         elif stream.isatty() and not ctl.quiet and os.environ.get("TERM") != "dumb":
             from .bars import live  # late: rich costs 75 ms
 
-            last = live(
-                (job for _, job in polls),
-                stream,
-                colour=not ctl.no_color,
-            )
+            shown = ([seen.job for seen in look] for look in looks)
+            last = live(shown, stream, colour=not ctl.no_color)
         else:
-            last = _as_lines(ctl, polls, aside)
+            last = _as_lines(ctl, looks, aside)
     except KeyboardInterrupt:
-        again = f"look again: backfillctl watch {words.short(job_id)}"
-        raise Fault("The job goes on.", "interrupted", again, say.INTERRUPTED) from None
+        goes_on = "The job goes on." if len(job_ids) == 1 else "The jobs go on."
+        raise Fault(goes_on, "interrupted", _again(job_ids), say.INTERRUPTED) from None
     if not ctl.as_data:
-        _tell_end(ctl, last, until)
-    clean = last.sync.state == "synced" or until == "completed"
-    return say.OK if last.state == "completed" and clean else say.HONEST_NO
+        for job in last:
+            _tell_end(ctl, job)
+    return say.OK if all(_went_well(job, until) for job in last) else say.HONEST_NO
 
 
-def _tell_end(ctl: Ctl, job: JobDetail, until: Target) -> None:
-    say.out(f"{words.short(job.id)} {words.what(job)}: {job.sentence}")
+def _went_well(job: JobDetail, until: Target) -> bool:
+    return job.state == "completed" and (until == "completed" or job.sync.state == "synced")
+
+
+def _tell_end(ctl: Ctl, job: JobDetail) -> None:
+    say.out(f"{words.name(job)}: {job.sentence}")
     if job.state != "failed":
         say.out(f"  {job.sync.sentence}")
     if job.failures_total and not ctl.quiet:
         say.out(f"See: backfillctl job {words.short(job.id)}")
 
 
-def _as_data(ctl: Ctl, polls: Iterator[tuple[Any, JobDetail]]) -> JobDetail:
-    before: Any = None
-    for answer in polls:
-        body, job = answer
-        # a thousand failures with every change would be a flood; `job --json` has them
-        news = {name: value for name, value in body.items() if name != "failures"}
-        if ctl.jsonl and news != before:
-            ctl.put(news)
-        before = news
+def _as_data(ctl: Ctl, looks: Looks, *, many: bool) -> list[JobDetail]:
+    before: dict[str, Any] = {}
+    for look in looks:
+        for body, job in look:
+            # a thousand failures with every change would be a flood; `job --json` has them
+            news = {name: value for name, value in body.items() if name != "failures"}
+            if ctl.jsonl and news != before.get(job.id):
+                ctl.put(news)
+            before[job.id] = news
     if not ctl.jsonl:
-        ctl.put(body)
-    return job
+        ctl.put([seen.body for seen in look] if many else look[0].body)
+    return [seen.job for seen in look]
 
 
-def _as_lines(ctl: Ctl, polls: Iterator[tuple[Any, JobDetail]], aside: bool) -> JobDetail:
+def _as_lines(ctl: Ctl, looks: Looks, aside: bool) -> list[JobDetail]:
     tell = say.err if aside else say.out
-    before = ""
-    for _, job in polls:
-        news = words.line(job)
-        if job.state == "stalled":
-            news += f". {job.sentence}"
-        if news != before and not ctl.quiet:
-            tell(f"{text.now()} {news}")
-        before = news
-    return job
+    before: dict[str, str] = {}
+    for look in looks:
+        for _, job in look:
+            news = words.line(job)
+            if job.state in words.STANDS:
+                news += f". {job.sentence}"
+            if news != before.get(job.id) and not ctl.quiet:
+                tell(f"{text.now()} {news}")
+            before[job.id] = news
+    return [seen.job for seen in look]
 
 
-def _polls(ctl: Ctl, job_id: str, until: Target) -> Iterator[tuple[Any, JobDetail]]:
-    """The job again and again, the last time when it is `until`."""
+def _looks(ctl: Ctl, job_ids: Sequence[str], until: Target) -> Looks:
+    """The jobs again and again, the last time when each is `until`."""
     deadline = float("inf") if ctl.timeout_s is None else time.monotonic() + ctl.timeout_s
-    one = replace(ctl, timeout_s=min(ctl.timeout_s or TIMEOUT_S, TIMEOUT_S))
+    one = replace(ctl, timeout_s=min(ctl.timeout_s or TIMEOUT_S, TIMEOUT_S), line=None)
     answered_at, silent = time.monotonic(), False
+    seen: dict[str, Seen] = {}
     while True:
         try:
-            body = one.job(job_id)
+            for job_id in job_ids:
+                if job_id not in seen or not reached(seen[job_id].job, until):
+                    body = one.job(job_id)
+                    seen[job_id] = Seen(body, read(body, JobDetail))
         except NotPermitted:
             raise
         except (Unreachable, TimedOut) as error:
@@ -105,15 +120,21 @@ def _polls(ctl: Ctl, job_id: str, until: Target) -> Iterator[tuple[Any, JobDetai
             if silent:
                 ctl.aside("backfilld answers again.")
             answered_at, silent = time.monotonic(), False
-            job = read(body, JobDetail)
-            yield body, job
-            if reached(job, until):
+            yield [seen[job_id] for job_id in job_ids]
+            if all(reached(one_seen.job, until) for one_seen in seen.values()):
                 return
         if time.monotonic() + POLL_S > deadline:
-            raise Fault(
-                f"not {until} within {text.duration(ctl.timeout_s or 0)}; the job goes on",
-                "timeout",
-                f"look again: backfillctl watch {words.short(job_id)}",
-                say.TIMED_OUT,
-            )
+            raise _ran_out(job_ids, until, ctl.timeout_s or 0)
         time.sleep(POLL_S)
+
+
+def _ran_out(job_ids: Sequence[str], until: Target, timeout_s: float) -> Fault:
+    goes_on = "the job goes on" if len(job_ids) == 1 else "the jobs go on"
+    return Fault(
+        f"not {until} within {text.duration(timeout_s)}; {goes_on}",
+        "timeout", _again(job_ids), say.TIMED_OUT,
+    )  # fmt: skip
+
+
+def _again(job_ids: Sequence[str]) -> str:
+    return "look again: backfillctl watch " + " ".join(map(words.short, job_ids))

@@ -1,65 +1,64 @@
 """backfillctl status: is anything wrong now?"""
 
+import sys
+import time
+from typing import Any
+
 import click
 
 from ... import __version__
-from ...control.client import Refusal, TimedOut
-from ...control.shapes import Health, TapStats
 from .. import say
-from . import text, words
-from .frame import Ctl, read, verb
+from . import faults
+from .frame import Ctl
+from .verbs import verb
+
+AGAIN_S = 2.0
 
 
 @verb(
     "status",
     ("backfillctl status", "is anything wrong now?"),
     ("backfillctl status --check", "the same for a monitor: exit 7 if so"),
+    ("backfillctl status -w", "again every two seconds, until ctrl-c"),
 )
 @click.option("--check", is_flag=True, help="Exit 7 unless all is well.")
-def status(ctl: Ctl, check: bool) -> int:
+@click.option("-w", "again", is_flag=True, help="Go on, and show it anew every two seconds.")
+def status(ctl: Ctl, check: bool, again: bool) -> int:
     """Tell whether anything is wrong now. First the verdict, then what we depend on, then the
     jobs that are under way or ended lately."""
+    if again and check:
+        raise click.UsageError("--check ends with a verdict, and -w never ends; give one of them")
+    if again and ctl.json and not ctl.jsonl:
+        raise click.UsageError("-w is many documents: --jsonl")
+    while again:
+        _shown_again(ctl)
+        time.sleep(AGAIN_S)
     body = ctl.get("/admin/health")
-    health = read(body, Health)
-    well = health.status == "ok"
+    _show(ctl, body)
+    return say.HONEST_NO if check and body.get("status") != "ok" else say.OK
+
+
+def _shown_again(ctl: Ctl) -> None:
+    """In place of what was shown before. A daemon that is not there now may be back soon."""
+    try:
+        body = ctl.get("/admin/health")
+    except Exception as error:
+        fault = faults.explain(error)
+        if fault.exit_code not in (say.UNREACHABLE, say.TIMED_OUT):
+            raise
+        say.err(str(fault))
+        return
+    if sys.stdout.isatty():
+        click.clear()
+    _show(ctl, body)
+
+
+def _show(ctl: Ctl, body: Any) -> None:
     if ctl.as_data:
         ctl.put(body)
-    else:
-        word = ctl.paint("OK", "green") if well else ctl.paint("WAITING", "yellow")
-        say.out(f"{word}  {health.verdict}")
-        say.out(f"  tap    {_tap(ctl, health)}")
-        say.out(f"  relay  {', '.join(health.relays)}")
-        say.out(f"  index  {health.records:,} records{_dead(health.dead_letters)}")
-        say.out(f"  log    {health.log.position:,} events")
-        _jobs(ctl, health)
-        if health.version != __version__:
-            ctl.aside(f"warning: backfilld is {health.version}, this backfillctl {__version__}")
-    return say.HONEST_NO if check and not well else say.OK
-
-
-def _tap(ctl: Ctl, health: Health) -> str:
-    channel = health.channel
-    try:
-        stats = read(ctl.get("/admin/tap/stats"), TapStats)
-    except Refusal as refusal:
-        return f"✗ {health.tap_url} {text.clean(str(refusal))}"
-    except TimedOut:
-        return f"✗ {health.tap_url} does not tell its counts in time"
-    if not channel.connected:
-        when = "" if channel.since is None else f" since {text.since(channel.since)}"
-        return f"✗ {health.tap_url} answers, but the channel is down{when}: {channel.why}"
-    return f"✓ {health.tap_url}, {stats.outbox_buffer:,} messages in its outbox"
-
-
-def _dead(letters: int) -> str:
-    return f", {text.count(letters, 'dead letter', 'dead letters')}" if letters else ""
-
-
-def _jobs(ctl: Ctl, health: Health) -> None:
-    if not health.jobs:
-        say.out("No job yet. Start one: backfillctl start NSID")
         return
-    say.out(words.table(health.jobs))
-    stalled = next((job for job in health.jobs if job.state == "stalled"), None)
-    if stalled is not None and not ctl.quiet:
-        say.out(f"See: backfillctl job {words.short(stalled.id)}")
+    from . import overview  # late: a program needs none of its shapes
+
+    version = overview.tell(ctl, body)
+    if version != __version__:
+        ctl.aside(f"warning: backfilld is {version}, this backfillctl {__version__}")

@@ -1,40 +1,88 @@
 """backfillctl tap: how Tap is, in words."""
 
+import click
+import msgspec
+
 from ...control.client import Refusal
-from ...control.shapes import ChannelShape, Health, TapStats
+from ...control.shapes import ChannelShape, Health, TapShape, TapStats
 from .. import say
 from . import text
 from .faults import Fault
-from .frame import Ctl, read, verb
+from .frame import Ctl, read
+from .options import Word
+from .verbs import verb
 
 
-@verb("tap", ("backfillctl tap", "its counts, and the channel to it; exit 7 if it is down"))
-def tap(ctl: Ctl) -> int:
+@verb(
+    "tap",
+    ("backfillctl tap", "its counts, and the channel to it; exit 7 if it is down"),
+    ("backfillctl tap filters", "the collections that it must let through"),
+)
+@click.argument("what", required=False, metavar="[filters]", type=Word(["filters"]))
+def tap(ctl: Ctl, what: str | None) -> int:
     """Tell how Tap is: its counts, its buffers, the channel to it."""
+    if what == "filters":
+        return _filters(ctl)
     try:
         body = ctl.get("/admin/tap/stats")
     except Refusal as refusal:
         if refusal.status != 502:
             raise
-        channel = read(ctl.get("/admin/health"), Health).channel
-        raise Fault(
-            f"Tap is down: {refusal}. {_channel(channel)}",
-            refusal.code,
-            refusal.hint,
-            say.HONEST_NO,
-        ) from refusal
+        raise _down(ctl, refusal) from refusal
     if ctl.as_data:
         ctl.put(body)
         return say.OK
     stats = read(body, TapStats)
-    seen = f"as of {text.moment(stats.observed_at)} ({text.age(stats.observed_at)} ago)"
     say.out(f"Tap at {stats.url} answers. {_channel(stats.channel)}")
+    _counts(stats)
+    say.out(f"  unacked       {stats.channel.unacked:,} received and not yet committed, as of now")
+    return say.OK
+
+
+def _counts(stats: TapStats) -> None:
+    seen = f"as of {text.moment(stats.observed_at)} ({text.age(stats.observed_at)} ago)"
+    outbox = stats.outbox_at or stats.observed_at
+    trend = ""
+    if stats.trend is not None and stats.trend.outbox_per_s:
+        way = "growing" if stats.trend.outbox_per_s > 0 else "shrinking"
+        trend = f", {way} by {text.rate(abs(stats.trend.outbox_per_s))}"
     say.out(f"  repositories  {stats.repo_count:,}  {seen}")
     say.out(f"  records       {stats.record_count:,}  {seen}")
     say.out(f"  resync        {stats.resync_buffer:,} events held back  {seen}")
-    say.out(f"  outbox        {stats.outbox_buffer:,} messages wait for us, as of now")
-    say.out(f"  unacked       {stats.channel.unacked:,} received and not yet committed, as of now")
-    return say.OK
+    say.out(
+        f"  outbox        {stats.outbox_buffer:,} messages wait for us{trend},"
+        f" as of {text.moment(outbox)} ({text.age(outbox)} ago)"
+    )
+
+
+def _down(ctl: Ctl, refusal: Refusal) -> Fault:
+    """Tap gives no answer: what it told last goes to stdout, the reason is the fault."""
+    channel = read(ctl.get("/admin/health"), Health).channel
+    last = refusal.body.get("last")
+    if last is not None and not ctl.as_data:
+        say.out("Tap is down. What it told last:")
+        _counts(read(last, TapStats))
+    said = f"Tap is down: {refusal}. {_channel(channel)}"
+    return Fault(said, refusal.code, refusal.hint, say.HONEST_NO)
+
+
+def _filters(ctl: Ctl) -> int:
+    tap = read(ctl.get("/admin/tap"), TapShape)
+    filters = tap.filters
+    missing = filters.actual is not None and set(filters.wanted) - set(filters.actual)
+    code = say.HONEST_NO if missing else say.OK
+    if ctl.as_data:
+        ctl.put(msgspec.to_builtins(filters))
+        return code
+    say.out(filters.sentence)
+    if not filters.wanted:
+        say.out("We want nothing yet: backfillctl lexicon add FILE")
+        return code
+    for nsid in filters.wanted:
+        dropped = filters.actual is not None and nsid not in filters.actual
+        say.out(f"  {nsid}" + ("  ✗ Tap drops it" if dropped else ""))
+    say.out(f"TAP_COLLECTION_FILTERS={','.join(filters.wanted)}")
+    return code
 
 
 def _channel(channel: ChannelShape) -> str:

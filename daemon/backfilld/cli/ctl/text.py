@@ -4,6 +4,8 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any
 
+LABEL_CHARS = 9
+
 _UNITS_S = ((86_400, "d"), (3_600, "h"), (60, "m"))
 
 
@@ -48,11 +50,38 @@ def local(seconds: float) -> str:
 
 def age(utc: str) -> str:
     """How long ago a time of the API is, in its largest unit: `42s`, `6m`, `3h`, `2d`."""
-    seconds = int((datetime.now(UTC) - datetime.fromisoformat(utc)).total_seconds())
+    seconds = int(seconds_ago(utc))
     for unit_s, suffix in _UNITS_S:
         if seconds >= unit_s:
             return f"{seconds // unit_s}{suffix}"
     return f"{max(seconds, 0)}s"
+
+
+def span(seconds: float) -> str:
+    """A length of time in its two largest units: `42s`, `6m 12s`, `3h`."""
+    left, parts = max(int(seconds), 0), []
+    for unit_s, suffix in (*_UNITS_S, (1, "s")):
+        if left >= unit_s:
+            parts.append(f"{left // unit_s}{suffix}")
+            left %= unit_s
+        elif parts:
+            break  # the next unit would say nothing after a gap
+    return " ".join(parts[:2]) or "0s"
+
+
+def seconds_ago(utc: str) -> float:
+    """How long ago a time of the API is."""
+    return (datetime.now(UTC) - datetime.fromisoformat(utc)).total_seconds()
+
+
+def rate(a_second: float | None, what: str = "") -> str:
+    """How often, of `what`: `410/s`, `4.2/s`, `12/min`; nothing if it is not known."""
+    if a_second is None:
+        return ""
+    if 0 < a_second < 1:
+        return f"{a_second * 60:.2g}{what}/min"
+    digits = 1 if 1 <= a_second < 10 else 0
+    return f"{a_second:,.{digits}f}{what}/s"
 
 
 def duration(seconds: float) -> str:
@@ -66,6 +95,19 @@ def duration(seconds: float) -> str:
 def since(utc: str) -> str:
     """A time with its age."""
     return f"{moment(utc)} ({age(utc)})"
+
+
+def wrapped(label: str, value: str, width: int | None) -> str:
+    """A labelled paragraph, its lines under each other; `width` None: one line."""
+    begin = f"  {label:<{LABEL_CHARS}}"
+    if width is None:
+        return begin + value
+    from textwrap import fill  # late: a pipe needs none
+
+    return fill(
+        value, width, initial_indent=begin, subsequent_indent=" " * len(begin),
+        break_long_words=False, break_on_hyphens=False,
+    )  # fmt: skip
 
 
 def percent(part: int, whole: int) -> str:

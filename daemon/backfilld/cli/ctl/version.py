@@ -2,7 +2,8 @@
 
 from ... import __version__
 from .. import say
-from .frame import Ctl, verb
+from .frame import Ctl
+from .verbs import verb
 
 
 @verb("version", ("backfillctl version", "asks nobody"))

@@ -1,12 +1,14 @@
-"""backfillctl watch: a job, live, until it has ended and its records are here."""
+"""backfillctl watch: jobs, live, until they have ended and their records are here."""
 
 import click
 
 from ...control.shapes import JobShape
 from .. import say
 from .faults import Fault
-from .frame import Ctl, read, verb
+from .frame import Ctl, read
+from .options import JOB
 from .progress import attend
+from .verbs import verb
 from .words import reached
 
 
@@ -14,16 +16,17 @@ from .words import reached
     "watch",
     ("backfillctl watch", "the job that is under way, else the last one"),
     ("backfillctl watch 3b0d", "this one, by the beginning of its id"),
+    ("backfillctl watch 3b0d 81c2", "two at once"),
     ("backfillctl watch last --jsonl", "one object for each change, without `failures`"),
 )
-@click.argument("job", required=False)
-def watch(ctl: Ctl, job: str | None) -> int:
-    """Show a job live until it has ended and its records are here. Ends with 0, or with 7 if
+@click.argument("jobs", metavar="[JOB]...", nargs=-1, type=JOB)
+def watch(ctl: Ctl, jobs: tuple[str, ...]) -> int:
+    """Show jobs live until their records are here. Ends with 0, or with 7 if
     something failed. Without a terminal: one line for each change."""
-    if job is None:
-        return attend(ctl, _under_way(ctl), "synced")
-    # the whole id: `last` may be another job a moment later
-    return attend(ctl, str(ctl.job(job)["id"]), "synced")
+    if not jobs:
+        return attend(ctl, [_under_way(ctl)], "synced")
+    # the whole ids: `last` may be another job a moment later
+    return attend(ctl, list(dict.fromkeys(str(ctl.job(job)["id"]) for job in jobs)), "synced")
 
 
 def _under_way(ctl: Ctl) -> str:

@@ -5,21 +5,28 @@ from typing import Literal
 
 from msgspec import Struct
 
-from ...control.shapes import JobShape
+from ...control.shapes import JobDetail, JobShape
+from ...control.shapes_jobs import EtaShape, LaneShape
 from . import text
 
 Target = Literal["completed", "synced"]
 
-HEAD = ("JOB", "WHAT", "STATE", "HANDED OFF", "SYNC", "SINCE")
+HEAD = ("JOB", "WHAT", "STATE", "HANDED OFF", "SYNC", "SINCE", "ETA")
 COLOURS = {"completed": "green", "running": "cyan", "pending": "cyan"}  # any other: yellow or red
+STANDS = ("stalled", "pausing", "paused")  # it does nothing until something else happens
+STATES = (
+    "pending", "running", "stalled", "pausing", "paused", "cancelling",
+    "completed", "completed_with_errors", "failed", "cancelled",
+)  # fmt: skip
 
 
 class Lane(Struct, frozen=True):
-    """One of the numbers of a job. `whole` is None while the total is not known."""
+    """One of the numbers of a job. `whole` and `percent` are None while the total is not known."""
 
     name: str
     done: int
-    whole: int | None
+    whole: int | None = None
+    percent: int | None = None
     note: str = ""
 
 
@@ -28,12 +35,17 @@ def reached(job: JobShape, until: Target) -> bool:
     if job.completed_at is None:
         return False
     synced = job.sync.state in ("synced", "synced_with_failures")
-    return until == "completed" or synced or job.state == "failed"
+    return until == "completed" or synced or job.state in ("failed", "cancelled")
 
 
 def short(job_id: str) -> str:
     """The beginning of an id, enough to name the job."""
     return job_id[:8]
+
+
+def name(job: JobShape) -> str:
+    """How a sentence about the job begins."""
+    return f"{short(job.id)} {what(job)}"
 
 
 def what(job: JobShape) -> str:
@@ -59,43 +71,55 @@ def whole(job: JobShape) -> int | None:
 
 
 def since(job: JobShape) -> str:
-    """When it came into its state: the end, the wait, or the start."""
+    """When it came into its state: the end, the wait, the pause, or the start."""
     if job.completed_at is not None:
         return job.completed_at
-    return job.since if job.state == "stalled" else job.started_at
+    return job.since if job.state in STANDS else job.started_at
 
 
 def row(job: JobShape) -> tuple[str, ...]:
-    """The job's line in a table, under HEAD."""
+    """The job's line in a table, under HEAD. Only a detail tells how long it will take."""
+    ends = eta(job.eta.completed) if isinstance(job, JobDetail) else ""
     return (
         short(job.id), what(job), job.state, _handed_off(job), _sync(job), text.age(since(job)),
+        ends or "-",
     )  # fmt: skip
 
 
 def table(jobs: Sequence[JobShape]) -> str:
-    """Jobs, a line each."""
-    return text.table(HEAD, [row(job) for job in jobs])
+    """Jobs, a line each; a column in which nobody has anything is left out."""
+    rows = [row(job) for job in jobs]
+    width = len(HEAD) if any(one[-1] != "-" for one in rows) else len(HEAD) - 1
+    return text.table(HEAD[:width], [one[:width] for one in rows])
 
 
-def lanes(job: JobShape) -> list[Lane]:
+def eta(known: EtaShape) -> str:
+    """How long it will take, or why that is not said; nothing when there is nothing left."""
+    if known.withheld in ("ended", "nothing_left"):
+        return ""
+    return known.text if known.withheld else f"in {known.text}"
+
+
+def lanes(job: JobDetail) -> list[Lane]:
     """The job's numbers, in the order in which a repository passes them."""
-    classes, total = job.sync.classes, whole(job)
+    classes, rates, ways = job.sync.classes, job.rates, job.lanes
     listed = "listing ended" if job.discovery_complete else "so far; the listing goes on"
     if job.malformed:
         listed += f"; {job.malformed:,} more refused as malformed"
-    parked = classes.get("parked", 0)
     kinds = [f"{kind} {classes[kind]:,}" for kind in ("failed", "gone") if classes.get(kind)]
-    arrived = sum(classes.get(kind, 0) for kind in ("arriving", "synced", "empty"))
+    records = text.count(ways.arrival.records, "record", "records")
+    arriving = text.rate(rates.arrival.now, " records")
+    ends, here = eta(job.eta.completed), eta(job.eta.synced)
     return [
-        Lane("found", job.total_repos, None, listed),
-        Lane("handed off", job.processed_repos, total),
-        Lane("arrived", arrived, total, text.count(job.total_records, "record", "records")),
-        Lane("synced", job.sync.active, total, f"{parked:,} parked by Tap" if parked else ""),
-        Lane("failed", job.sync.failed, None, " · ".join(kinds)),
+        Lane("found", ways.discovery.done, note=listed),
+        _lane("handed off", ways.handoff, _notes(text.rate(rates.handoff.now), ends)),
+        _lane("arrived", ways.arrival, _notes(records, arriving)),
+        _lane("synced", ways.synced, _notes(here, _parked(job))),
+        Lane("failed", job.sync.failed, note=" · ".join(kinds)),
     ]
 
 
-def line(job: JobShape) -> str:
+def line(job: JobDetail) -> str:
     """The job's numbers in one line."""
     found, *others, failed = lanes(job)
     parts = [f"{found.done:,} found" + ("" if job.discovery_complete else " so far")]
@@ -103,6 +127,20 @@ def line(job: JobShape) -> str:
     parts += [f"{failed.done:,} failed"] if failed.done else []
     records = text.count(job.total_records, "record", "records")
     return f"{short(job.id)} {job.state}: {', '.join(parts)}; {records}"
+
+
+def _lane(name: str, lane: LaneShape, note: str) -> Lane:
+    return Lane(name, lane.done, lane.of, lane.percent, note)
+
+
+def _notes(*notes: str) -> str:
+    return "  ".join(note for note in notes if note)
+
+
+def _parked(job: JobDetail) -> str:
+    parked = job.sync.classes.get("parked", 0)
+    said = job.eta.synced.withheld is None  # then it is in the words of the range
+    return f"{parked:,} parked by Tap" if parked and not said else ""
 
 
 def _handed_off(job: JobShape) -> str:

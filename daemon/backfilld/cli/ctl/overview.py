@@ -1,0 +1,70 @@
+"""How things stand, for people: the verdict, what we depend on, the jobs."""
+
+from typing import Any
+
+from ...control.client import Refusal, TimedOut, job_path
+from ...control.shapes import Health, JobDetail, JobShape, TapStats
+from ...control.shapes_reads import RelayShape
+from .. import say
+from . import text, words
+from .frame import Ctl, read
+
+DETAILS_MAX = 3  # jobs under way whose end is looked for
+
+
+def tell(ctl: Ctl, body: Any) -> str:
+    """Says it; the daemon's version. Raises as `Ctl.get`."""
+    health = read(body, Health)
+    word = ctl.paint("OK", "green") if health.status == "ok" else ctl.paint("WAITING", "yellow")
+    say.out(f"{word}  {health.verdict}")
+    say.out(f"  tap    {_tap(ctl, health)}")
+    for relay in read(ctl.get("/admin/relay"), list[RelayShape]):
+        say.out(f"  relay  {_relay(relay)}")
+    say.out(f"  index  {health.records:,} records{_dead(health.dead_letters)}")
+    say.out(f"  log    {health.log.position:,} events")
+    _jobs(ctl, health)
+    return health.version
+
+
+def _tap(ctl: Ctl, health: Health) -> str:
+    channel = health.channel
+    try:
+        stats = read(ctl.get("/admin/tap/stats"), TapStats)
+    except Refusal as refusal:
+        return f"✗ {health.tap_url} {text.clean(str(refusal))}"
+    except TimedOut:
+        return f"✗ {health.tap_url} does not tell its counts in time"
+    if not channel.connected:
+        when = "" if channel.since is None else f" since {text.since(channel.since)}"
+        return f"✗ {health.tap_url} answers, but the channel is down{when}: {channel.why}"
+    return f"✓ {health.tap_url}, {stats.outbox_buffer:,} messages in its outbox"
+
+
+def _relay(relay: RelayShape) -> str:
+    if not relay.waiting:
+        return relay.url
+    wait = relay.waiting[0]
+    return f"✗ {relay.url} {wait.message}; next try {text.moment(wait.retry_at)}"
+
+
+def _dead(letters: int) -> str:
+    return f", {text.count(letters, 'dead letter', 'dead letters')}" if letters else ""
+
+
+def _jobs(ctl: Ctl, health: Health) -> None:
+    if not health.jobs:
+        say.out("No job yet. Start one: backfillctl start NSID")
+        return
+    going = [job.id for job in health.jobs if job.completed_at is None][:DETAILS_MAX]
+    jobs = [_detail(ctl, job) if job.id in going else job for job in health.jobs]
+    say.out(words.table(jobs))
+    if any(job.state == "stalled" for job in jobs) and not ctl.quiet:
+        say.out("See: backfillctl why")
+
+
+def _detail(ctl: Ctl, job: JobShape) -> JobShape:
+    """With what only a detail has: how long it will take."""
+    try:
+        return read(ctl.get(job_path(job.id)), JobDetail)
+    except Refusal:  # the list is an answer too
+        return job

@@ -1,0 +1,176 @@
+"""Doctor: one check a line, each fault with its fix; what cannot be told from here is no fault."""
+
+from collections.abc import Iterator
+from email.utils import formatdate
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import pytest
+from unit.cli.fake_daemon import (
+    FakeDaemon,
+    With,
+    health,
+    job,
+    problem,
+    relay,
+    relay_wait,
+    running_tcp,
+    tap,
+    tap_waits,
+)
+from unit.cli.ran import Ctl
+
+from backfilld.cli.ctl import doctor, run
+
+ALL = ["daemon", "rights", "version", "jobs", "tap", "channel", "filters", "relay", "disk", "clock"]
+
+
+class Usage(NamedTuple):
+    free: int
+
+
+@pytest.fixture
+def there() -> Iterator[FakeDaemon]:
+    """A relay that answers."""
+    with running_tcp() as fake:
+        fake.answers("GET /xrpc/_health", {"status": "ok"})
+        yield fake
+
+
+@pytest.fixture
+def well(daemon: FakeDaemon, there: FakeDaemon) -> FakeDaemon:
+    """A daemon with which all is well."""
+    me = {"actor": "uid:1000", "permissions": ["backfill:create", "backfill:read"], "key": None}
+    daemon.answers("GET /health", With("ok", {"date": formatdate(usegmt=True)}))
+    daemon.answers("GET /admin/whoami", me)
+    daemon.answers("GET /admin/health", health())
+    daemon.answers("GET /admin/tap", tap())
+    daemon.answers("GET /admin/relay", [relay(url=f"http://{there.address}")])
+    return daemon
+
+
+@pytest.fixture
+def config(tmp_path: Path) -> str:
+    path = tmp_path / "config.toml"
+    path.write_text(f'data_dir = "{tmp_path}"\n')
+    return str(path)
+
+
+def checked(ctl: Ctl, *args: str) -> dict[str, dict[str, Any]]:
+    """The checks by name."""
+    return {one["check"]: one for one in ctl("doctor", "--json", *args).data}
+
+
+def test_all_well_is_said_so_a_line_for_each(well: FakeDaemon, ctl: Ctl, config: str) -> None:
+    ran = ctl("doctor", "--config", config)
+    assert (ran.code, ran.err) == (0, "")
+    assert ran.out.endswith("All is as it should be, as far as it can be told from here.\n")
+    assert "✓ rights   you are uid:1000 and may look and act\n" in ran.out
+    assert "- filters  Tap does not tell which collections it sends\n    see: TAP_COLL" in ran.out
+    assert "✗" not in ran.out
+    checks = checked(ctl, "--config", config)
+    assert list(checks) == ALL
+    assert [name for name, one in checks.items() if one["ok"] is None] == ["filters"]
+
+
+@pytest.mark.parametrize(
+    ("call", "answer", "wrong", "fix"),
+    [
+        (
+            "GET /admin/whoami",
+            {"actor": "uid:7", "permissions": [], "key": None},
+            "rights",
+            "control.socket_group",
+        ),
+        ("GET /admin/health", {**health(), "version": "9"}, "version", "the same version of both"),
+        (
+            "GET /admin/health",
+            health(job("stalled", waiting=[tap_waits()]), status="degraded"),
+            "jobs",
+            "backfillctl why",
+        ),
+        ("GET /admin/tap", tap("down"), "tap", "start Tap"),
+        ("GET /admin/tap", tap(connected=False), "channel", "it is tried again by itself"),
+        (
+            "GET /admin/tap",
+            tap(filters={"wanted": ["a.b.c", "a.b.d"], "actual": ["a.b.c"], "sentence": ""}),
+            "filters",
+            "TAP_COLLECTION_FILTERS=a.b.c,a.b.d",
+        ),
+        ("GET /admin/relay", [relay(waiting=[relay_wait()])], "relay", "is relay.urls right?"),
+        (
+            "GET /health",
+            With("ok", {"date": "Tue, 10 Mar 2026 03:00:00 GMT"}),
+            "clock",
+            "timedatectl",
+        ),
+    ],
+    ids=lambda value: value if isinstance(value, str) else "",
+)
+def test_each_fault_has_its_fix_and_makes_it_exit_7(
+    well: FakeDaemon, ctl: Ctl, config: str, call: str, answer: Any, wrong: str, fix: str
+) -> None:
+    well.answers(call, answer)
+    checks = checked(ctl, "--config", config)
+    assert [name for name, one in checks.items() if one["ok"] is False] == [wrong]
+    assert fix in checks[wrong]["fix"]
+    ran = ctl("doctor", "--config", config)
+    assert ran.code == 7
+    assert f"✗ {wrong}" in ran.out
+    assert ran.out.endswith(f"1 thing is not as it should be: {wrong}.\n")
+
+
+def test_a_relay_that_cannot_be_reached_from_here_is_one(
+    well: FakeDaemon, there: FakeDaemon, ctl: Ctl, unused_port: int
+) -> None:
+    url = f"http://127.0.0.1:{unused_port}"
+    well.answers("GET /admin/relay", [relay(url=url)])
+    one = checked(ctl)["relay"]
+    assert (one["ok"], one["found"]) == (False, f"{url} cannot be reached: Connection refused")
+    well.answers("GET /admin/relay", [relay(url=f"http://{there.address}")])
+    there.answers("GET /xrpc/_health", None, status=502)
+    assert checked(ctl)["relay"]["found"].endswith("cannot be reached: it answered 502")
+    there.answers("GET /xrpc/_health", None, status=404)
+    assert checked(ctl)["relay"]["ok"] is True
+
+
+def test_little_room_on_the_disk_is_one(
+    well: FakeDaemon, ctl: Ctl, config: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(doctor.shutil, "disk_usage", lambda _: Usage(2**29))
+    one = checked(ctl, "--config", config)["disk"]
+    assert (one["ok"], one["found"][:13]) == (False, "0.5 GiB free ")
+    assert checked(ctl, "--config", "/nowhere/config.toml")["disk"]["ok"] is None
+
+
+def test_a_daemon_that_is_not_there_is_told_with_its_fix_and_nothing_is_guessed(
+    daemon: FakeDaemon, ctl: Ctl
+) -> None:
+    ran = ctl("--socket", "/nowhere", "doctor")
+    assert ran.code == 7
+    assert ran.out.startswith(
+        "✗ daemon   cannot reach backfilld: there is no socket /nowhere\n    fix: it is not running"
+    )
+    assert list(checked(ctl, "--socket", "/nowhere")) == ["daemon", "disk"]
+
+
+def test_what_one_may_not_ask_is_told_and_the_rest_is_checked_all_the_same(
+    well: FakeDaemon, ctl: Ctl
+) -> None:
+    said = problem("Missing permission: stats:read", "permission-denied", "ask for it")
+    well.answers("GET /admin/tap", said, status=403)
+    checks = checked(ctl)
+    assert (checks["tap"]["ok"], checks["tap"]["fix"]) == (False, "ask for it")
+    assert checks["relay"]["ok"] is True
+
+
+def test_over_tcp_what_only_the_other_machine_knows_is_not_guessed(
+    well: FakeDaemon, there: FakeDaemon, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for call in ("GET /health", "GET /admin/whoami", "GET /admin/health", "GET /admin/tap"):
+        there.answers(call, well.next(*call.split(" "))[1])
+    there.answers("GET /admin/relay", [relay()])
+    assert run(["doctor", "--url", f"http://{there.address}"]) == 0
+    out = capsys.readouterr().out
+    assert "- relay    https://relay1.example, which we cannot try from here\n" in out
+    assert "- disk     not known" in out

@@ -1,0 +1,160 @@
+"""The six needs in prose: what is stuck, why, since when, what comes next, what one may do, and
+whether data is lost."""
+
+from typing import Any
+
+import pytest
+from unit.cli.fake_daemon import (
+    ID,
+    NSID,
+    OTHER_ID,
+    FakeDaemon,
+    done,
+    health,
+    job,
+    tap_waits,
+)
+from unit.cli.ran import Ctl
+from unit.cli.terminal import on_a_terminal
+
+from backfilld.cli.ctl.text import span
+from backfilld.control.shapes import FailureShape
+from backfilld.control.shapes_jobs import ActionShape, EtaShape, EtasShape
+
+HEALTH = "GET /admin/health"
+ONE = f"GET /admin/backfill/{ID}"
+
+
+def stalled(**changes: Any) -> dict[str, Any]:
+    classes = {"synced": 14_870, "arriving": 1_030, "handed_off": 6_000, "parked": 58}
+    return job("stalled", waiting=[tap_waits()], classes=classes, **changes)
+
+
+def test_all_six_are_answered(daemon: FakeDaemon, ctl: Ctl) -> None:
+    daemon.answers(HEALTH, health(stalled(), status="degraded"))
+    daemon.answers(ONE, stalled())
+    ran = ctl("why")
+    assert (ran.code, ran.err) == (0, "")
+    first, *rest = ran.out.splitlines()
+    assert first.startswith(f"3b0d4f7e {NSID} is STALLED since 2026-03-10 08:28:10+05:30 (")
+    assert rest == [
+        "  Why      The sentence of stalled. http://127.0.0.1:2480: 9 tries since"
+        " 2026-03-10 08:28:10+05:30.",
+        "  Sync     The sentence of syncing.",
+        "  Next     What comes after stalled.",
+        "  Data     none lost that we know of. 12,000 found repositories wait in our log. 7,030"
+        " handed over have not fully arrived: Tap sends again what we did not acknowledge. 58 are"
+        " put aside by Tap, whose servers limit it.",
+        "  You may  backfillctl pause 3b0d4f7e",
+        "  Not now  resume: it goes",
+    ]
+
+
+def test_without_a_name_it_is_the_stalled_job_then_the_one_under_way_then_the_last(
+    daemon: FakeDaemon, ctl: Ctl
+) -> None:
+    daemon.answers(ONE, stalled())
+    daemon.answers(f"GET /admin/backfill/{OTHER_ID}", done(id=OTHER_ID))
+    running = job(id=OTHER_ID)
+    daemon.answers(HEALTH, health(running, stalled(), status="degraded"))
+    assert ctl("why", "--json").data["id"] == ID
+    daemon.answers(HEALTH, health(done(), running))
+    assert ctl("why", "--json").data["id"] == OTHER_ID
+    daemon.answers(HEALTH, health(done(id=OTHER_ID), done()))
+    assert ctl("why", "--json").data["id"] == OTHER_ID
+
+
+def test_what_else_is_wrong_comes_before_a_job_that_is_well(daemon: FakeDaemon, ctl: Ctl) -> None:
+    daemon.answers(HEALTH, health(job(), status="degraded", connected=False))
+    daemon.answers(ONE, job())
+    assert ctl("why").out.startswith("The verdict.\n3b0d4f7e ")
+    assert ctl("why", ID).out.startswith("3b0d4f7e ")
+
+
+def test_a_second_stalled_job_is_mentioned(daemon: FakeDaemon, ctl: Ctl) -> None:
+    daemon.answers(HEALTH, health(stalled(), stalled(id=OTHER_ID), status="degraded"))
+    daemon.answers(ONE, stalled())
+    assert ctl("why").err == "1 more job is stalled: backfillctl jobs --state stalled\n"
+
+
+def test_without_a_job_it_offers_the_first_step(daemon: FakeDaemon, ctl: Ctl) -> None:
+    daemon.answers(HEALTH, health())
+    ran = ctl("why")
+    assert (ran.code, ran.out) == (5, "")
+    assert ran.err == (
+        "error: there is no job yet. The verdict.\n  fix: start one: backfillctl start NSID\n"
+    )
+
+
+@pytest.mark.parametrize(
+    ("body", "says"),
+    [
+        (done(), "none lost that we know of."),
+        (
+            job("cancelled", classes={"synced": 22_112, "discovered": 12_000}),
+            "none lost that we know of. 12,000 were found and never handed over.",
+        ),
+        (
+            job(handed=34_112, classes={"synced": 33_900, "failed": 212}),
+            "212 repositories are not here.",
+        ),
+        (
+            job(handed=34_112, classes={"held": 3}),
+            "none lost that we know of. 3 were with Tap before, which does not send them again.",
+        ),
+        (
+            job(found=1, handed=0, listed=False, classes={"discovered": 1}),
+            "none lost that we know of. 1 found repository waits in our log."
+            " The listing goes on, so there may be more.",
+        ),
+    ],
+)
+def test_lost_is_said_only_of_what_is_lost(
+    daemon: FakeDaemon, ctl: Ctl, body: dict[str, Any], says: str
+) -> None:
+    daemon.answers(ONE, body)
+    assert f"  Data     {says}\n" in ctl("why", ID).out
+
+
+def test_a_range_is_told_and_failures_have_a_way_to_their_reasons(
+    daemon: FakeDaemon, ctl: Ctl
+) -> None:
+    known = EtasShape(
+        EtaShape(25, 35, "25-35 s", None, 12_000, {}),
+        EtaShape(None, None, "too early to say", "too_early", 0, {}),
+    )
+    body = job(
+        classes={"synced": 9, "failed": 1},
+        failures=[FailureShape("did:web:a.example", "failed", "too large", 1)],
+        eta={"completed": vars_of(known.completed), "synced": vars_of(known.synced)},
+        actions=[vars_of(ActionShape("cancel", True, None))],
+    )
+    daemon.answers(ONE, body)
+    out = ctl("why", ID).out
+    assert "  Next     What comes after running. Completed in 25-35 s.\n" in out
+    assert (
+        "  You may  backfillctl cancel 3b0d4f7e · backfillctl job 3b0d4f7e, for each failure's"
+        " reason\n" in out
+    )
+    assert "Not now" not in out
+
+
+def vars_of(shape: Any) -> dict[str, Any]:
+    return {name: getattr(shape, name) for name in shape.__struct_fields__}
+
+
+@pytest.mark.parametrize(
+    ("seconds", "said"),
+    [(0, "0s"), (-5, "0s"), (59.9, "59s"), (372, "6m 12s"), (3600, "1h"), (3601, "1h"),
+     (7380, "2h 3m"), (180_000, "2d 2h")],
+)  # fmt: skip
+def test_how_long_ago_is_told_in_two_units(seconds: float, said: str) -> None:
+    assert span(seconds) == said
+
+
+def test_on_a_terminal_long_lines_are_wrapped_beneath_their_beginning(daemon: FakeDaemon) -> None:
+    daemon.answers(ONE, stalled())
+    seen = on_a_terminal(daemon, "why", ID, COLUMNS="80").splitlines()
+    assert max(map(len, seen[1:])) <= 80
+    data = next(n for n, line in enumerate(seen) if line.startswith("  Data"))
+    assert seen[data + 1].startswith(" " * 11)
