@@ -6,6 +6,7 @@ kept, the whole request limited in time, and the waits they ask for capped.
 
 import email.utils
 import os
+import ssl
 from collections.abc import AsyncGenerator, Iterator, Mapping
 from contextlib import aclosing, suppress
 from http.cookiejar import CookieJar, DefaultCookiePolicy
@@ -39,6 +40,10 @@ def cause_of(error: BaseException) -> str:
     """What the system said at the bottom of `error`, such as "connection refused"."""
     seen: list[BaseException] = [error]
     for one in seen:  # grows while we look: causes, and the parts of groups
+        if isinstance(one, ssl.SSLCertVerificationError):
+            return f"certificate refused: {one.verify_message}"
+        if isinstance(one, ssl.SSLError):  # its errno is OpenSSL's, none of the system
+            return f"TLS: {one.reason or one}"
         if isinstance(one, OSError) and one.errno and one.errno > 0:
             return os.strerror(one.errno).lower()
         if isinstance(one, BaseExceptionGroup):
@@ -66,15 +71,16 @@ async def ask(
     within_s: float,
     params: Mapping[str, str] | None = None,
     content: bytes | None = None,
+    headers: Mapping[str, str] | None = None,
 ) -> Answer:
     """Sends one request and reads the answer, at most `body_max` bytes, within `within_s` in all.
     Raises Failure for everything that keeps an answer from coming; any status is an answer."""
-    headers = {"accept-encoding": "identity"}
+    sent = {"accept-encoding": "identity", **(headers or {})}
     if content is not None:
-        headers["content-type"] = "application/json"
+        sent["content-type"] = "application/json"
     try:
         with trio.fail_after(within_s):
-            return await _answer(client, method, url, body_max, params, content, headers)
+            return await _answer(client, method, url, body_max, params, content, sent)
     except trio.TooSlowError as error:
         raise Failure("timeout", f"no whole answer within {within_s:g} s") from error
     except httpx.TimeoutException as error:

@@ -17,6 +17,8 @@ Kind = Literal[
     "server_error",
     "refused",  # a 4xx that no other word fits
     "unauthorized",
+    "not_found",  # who should know says that there is no such thing
+    "not_allowed",  # we do not go there: no public address, no https, another port
     "not_offered",  # this relay has no listing by collection
     "bad_answer",  # not what the protocol says
     "too_large",
@@ -35,7 +37,7 @@ class Failure(Exception):
         self.retry_after = retry_after
 
 
-def clean(text: str) -> str:
+def clean(text: str, chars_max: int = MESSAGE_CHARS_MAX) -> str:
     """A stranger's text for people: one printable line, shortened."""
-    line = "".join(c if c.isprintable() else " " for c in text[: MESSAGE_CHARS_MAX + 1]).strip()
-    return line[:MESSAGE_CHARS_MAX] + "…" if len(line) > MESSAGE_CHARS_MAX else line
+    line = "".join(c if c.isprintable() else " " for c in text[: chars_max + 1]).strip()
+    return line[:chars_max] + "…" if len(line) > chars_max else line

@@ -1,6 +1,7 @@
 """What the daemon tells while it runs: lines on stderr, for a terminal, the journal or a program.
 
-The log of events is not this: these lines are for eyes, and may be lost.
+The log of events is not this: these lines are for eyes, and may be lost. A traceback never shows
+what the variables held: keys and bodies are among them.
 """
 
 import logging
@@ -8,6 +9,7 @@ import os
 import sys
 
 import structlog
+from structlog.tracebacks import ExceptionDictTransformer
 from structlog.typing import EventDict, Processor, WrappedLogger
 
 _JOURNAL_LEVEL = {"debug": 7, "info": 6, "warning": 4, "error": 3, "critical": 2}
@@ -23,7 +25,7 @@ def configure(level: str, style: str) -> None:
     if style == "json":
         renderer = [
             _stamp(),
-            structlog.processors.dict_tracebacks,
+            structlog.processors.ExceptionRenderer(ExceptionDictTransformer(show_locals=False)),
             structlog.processors.JSONRenderer(),
         ]
     elif style == "auto" and os.environ.get("JOURNAL_STREAM"):
@@ -31,7 +33,12 @@ def configure(level: str, style: str) -> None:
         renderer = [_journal_level, structlog.processors.format_exc_info, _prefixed(plain)]
     else:
         colors = sys.stderr.isatty() and not os.environ.get("NO_COLOR")
-        renderer = [_stamp(), structlog.dev.ConsoleRenderer(colors=colors)]
+        renderer = [
+            _stamp(),
+            structlog.dev.ConsoleRenderer(
+                colors=colors, exception_formatter=structlog.dev.plain_traceback
+            ),
+        ]
     structlog.configure(
         processors=[*shared, *renderer],
         wrapper_class=structlog.make_filtering_bound_logger(

@@ -28,19 +28,25 @@ from .backfill.desk import Desk
 from .backfill.observer import Observer
 from .backfill.plan import Limits
 from .backfill.runner import Runner
+from .backfill.schedule import Schedule
 from .backfill.standing import scene
 from .backfill.steps import Steps
 from .clock import Clock, system
 from .config import Config
 from .control.door import Door
-from .control.server import app, serve, unix_listener
+from .control.listeners import tcp_listener, unix_listener
+from .control.server import serve
 from .control.tapstats import TapCounters
 from .control.views import Views
+from .dashboard import mount as dashboard
 from .delivery.inbox import GroupLimits
 from .delivery.ledger import Ledger
 from .delivery.pump import Pump
+from .delivery.removal import Remover
 from .discovery.relay import Relay
 from .journal import Journal
+from .network.opened import Network, open_network
+from .notify.notifier import Notifier
 from .recheck import recheck
 from .records.sqlite import SqliteStore
 from .sources.tap.channel import Channel, Dial, dial_tcp, open_fast, open_trio_websocket
@@ -75,6 +81,7 @@ class _Opened(NamedTuple):
     lane_views: Views
     relays: httpx.AsyncClient
     taps: httpx.AsyncClient
+    network: Network
 
 
 class _Parts(NamedTuple):
@@ -84,6 +91,8 @@ class _Parts(NamedTuple):
     ledger: Ledger
     runner: Runner
     observer: Observer
+    schedule: Schedule
+    notifier: Notifier
     checking: Callable[[], Awaitable[None]]
     pump: Pump
     door: Door
@@ -102,7 +111,7 @@ class Service:
         self, *, task_status: trio.TaskStatus[Journal] = trio.TASK_STATUS_IGNORED
     ) -> None:
         """Runs until `stop` is set and all is drained. Started when the socket answers. Raises
-        DataDirTaken, file.BadFile, server.SocketTaken, ledger.ReceiptsMissing,
+        DataDirTaken, file.BadFile, listeners.SocketTaken, ledger.ReceiptsMissing,
         recheck.StateDiffers."""
         settings = self.config
         folder = Path(settings.data_dir)
@@ -122,8 +131,11 @@ class Service:
                     WITHIN_S,
                     httpx.BasicAuth("admin", self._password) if self._password else None,
                 ) as taps,
+                open_network(
+                    settings.identity, self._world.clock, self._world.transport
+                ) as network,
             ):
-                opened = _Opened(log, store, views, log_views, lane_views, relays, taps)
+                opened = _Opened(log, store, views, log_views, lane_views, relays, taps, network)
                 await self._live(self._assembled(opened), task_status)
 
     def _assembled(self, opened: _Opened) -> _Parts:
@@ -131,7 +143,7 @@ class Service:
         settings, world = self.config, self._world
         tap = TapHttp(opened.taps, settings.tap.url, world.clock)
         journal = Journal(opened.log, world.worker(), world.clock)
-        index_worker = world.worker()
+        desk, index_worker = Desk(journal), world.worker()
         ledger = Ledger(opened.store, index_worker, journal)
         lister = Relay(opened.relays, world.clock, float(settings.relay.timeout))
         lanes = opened.lane_views
@@ -149,6 +161,9 @@ class Service:
         )
         runner = Runner(journal, steps, world.clock, self._limits)
         self._busy = lambda: runner.busy
+        notifier = Notifier(
+            journal, settings, world, lambda: scene(journal.state.jobs, self._limits(), runner.busy)
+        )
         return _Parts(
             journal,
             ledger,
@@ -156,10 +171,12 @@ class Service:
             Observer(
                 tap, lanes.to_ask, journal, lambda: self.config.tap.info_rate, ledger.catch_up
             ),
+            Schedule(journal, desk, world.clock, lambda: float(self.config.jobs.rediscover)),
+            notifier,
             partial(recheck, opened.log.state, opened.log_views.fold, journal.distrust),
             pump,
             Door(
-                desk=Desk(journal),
+                desk=desk,
                 journal=journal,
                 views=opened.views,
                 log_views=opened.log_views,
@@ -168,11 +185,16 @@ class Service:
                 unacked=lambda: pump.unacked,
                 rebuilt=opened.log.rebuilt,
                 stop=self.stop,
+                clock=world.clock,
+                at_rest=runner.at_rest,
+                remover=Remover(opened.store, index_worker, journal, ledger, world.clock),
+                network=opened.network,
+                send_samples=notifier.send_samples,
             ),
         )
 
     async def _live(self, parts: _Parts, task_status: trio.TaskStatus[Journal]) -> None:
-        journal, ledger, runner, observer, checking, pump, door = parts
+        journal, ledger, runner, observer, schedule, notifier, checking, pump, door = parts
         async with trio.open_nursery() as lasting:
             await lasting.start(journal.run)
             await ledger.check()
@@ -183,6 +205,11 @@ class Service:
                 workers.start_soon(runner.run)
                 workers.start_soon(observer.run)
                 workers.start_soon(ledger.run)
+                workers.start_soon(schedule.run)
+                workers.start_soon(notifier.run)
+                workers.start_soon(door.views.sampling)
+                workers.start_soon(door.remover.run)
+                workers.start_soon(door.counters.sampling)
                 workers.start_soon(checking)
                 async with trio.open_nursery() as faces:
                     await self._face(faces, door)
@@ -198,11 +225,13 @@ class Service:
         if not control.socket:  # tests that speak to the desk directly
             return
         path = Path(control.socket)
-        listener = unix_listener(path, int(control.socket_mode, 8), control.socket_group)
+        listeners = [tcp_listener(control.listen)] if control.listen else []
+        listeners.append(unix_listener(path, int(control.socket_mode, 8), control.socket_group))
+        pages = dashboard.routes(door)
 
         async def serve_and_clear(*, task_status: trio.TaskStatus[None]) -> None:
             try:
-                await serve(app(door), [listener], stop=self.stop, task_status=task_status)
+                await serve(door, listeners, pages, stop=self.stop, task_status=task_status)
             finally:
                 path.unlink(missing_ok=True)  # noqa: ASYNC240 - one unlink, at the end
 

@@ -14,8 +14,9 @@ from support.machine import Machine, until
 from backfilld.control.client import Refusal
 from backfilld_events.log import read
 
-HALF_BODY = b"POST /admin/backfill HTTP/1.1\r\nhost: d\r\ncontent-length: 600000\r\n\r\n{"
-CHUNKED = b"POST /admin/backfill HTTP/1.1\r\nhost: d\r\ntransfer-encoding: chunked\r\n\r\n"
+POST = b"POST /admin/backfill HTTP/1.1\r\nhost: d\r\ncontent-type: application/json\r\n"
+HALF_BODY = POST + b"content-length: 600000\r\n\r\n{"
+CHUNKED = POST + b"transfer-encoding: chunked\r\n\r\n"
 UPGRADE = (
     b"GET /health HTTP/1.1\r\nhost: d\r\nupgrade: websocket\r\nconnection: upgrade\r\n"
     b"sec-websocket-key: dGhlIHNhbXBsZSBub25jZQ==\r\nsec-websocket-version: 13\r\n\r\n"
@@ -72,7 +73,8 @@ def test_whoever_sends_more_than_is_read_hears_the_answer_and_is_let_go(
     for _ in range(5):
         with connect(machine) as sock:
             sock.sendall(
-                f"{asked} HTTP/1.1\r\nhost: d\r\ncontent-length: 90000000\r\n\r\n".encode()
+                f"{asked} HTTP/1.1\r\nhost: d\r\ncontent-type: application/json\r\n"
+                "content-length: 90000000\r\n\r\n".encode()
             )
             with suppress(BrokenPipeError, ConnectionResetError):
                 for _ in range(1440):  # the limit is 8 MiB
@@ -106,8 +108,9 @@ def test_many_clients_half_of_them_hanging_keep_nobody_waiting(machine: Machine)
         "/admin/log?after=99999999999999999999",
         "/admin/log?after=-1",
         "/admin/log?aftr=3",
-        "/admin/records?collection=a.b.c&did=did:plc:x",
+        "/admin/records?collection=a.b.c&repo=did:plc:x",
         "/admin/records?collection=a.b.c&limit=0",
+        "/admin/records",
         "/admin/backfill/status?limit=x",
         "/admin/health?x=%00",
     ],

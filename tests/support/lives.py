@@ -36,7 +36,7 @@ from backfilld.worker import InlineWorker
 from backfilld_events import ids
 from backfilld_events.audit.show import as_data
 from backfilld_events.audit.verify import verify
-from backfilld_events.catalog.index import RecordsCommitted
+from backfilld_events.catalog.index import RecordsCommitted, RecordsRemoved
 from backfilld_events.catalog.job import BatchHandedOff, DidsGiven, PageDiscovered
 from backfilld_events.folds.job import Job
 from backfilld_events.ids import Did, Nsid
@@ -98,7 +98,7 @@ class Lab:
             worker=InlineWorker,
             jitter=self.chance.random,
         )
-        service = Service(self.config, world)
+        service = self.service = Service(self.config, world)
         async with trio.open_nursery() as nursery:
             journal: Journal = await nursery.start(service.run)
             yield journal, Desk(journal)
@@ -139,7 +139,10 @@ class Lab:
 
     def views(self) -> Views:
         return Views.open(
-            self.folder / "events.db", self.folder / "records.db", InlineWorker(), lambda: Scene(self.limits())
+            self.folder / "events.db",
+            self.folder / "records.db",
+            InlineWorker(),
+            lambda: Scene(self.limits()),
         )
 
     def job(self, job_id: str) -> tuple[Job, int]:
@@ -184,6 +187,12 @@ class Lab:
                 for tally in event.tallies:
                     key = (ids.unpack_one(tally.repo), event.collections[tally.collection])
                     sums[key] = sums.get(key, 0) + tally.inserted - tally.deleted
+            elif isinstance(event, RecordsRemoved):
+                assert event.receipt == last + 1
+                last = event.receipt
+                for one in event.repos:
+                    key = (ids.unpack_one(one.repo), event.collection)
+                    sums[key] = sums.get(key, 0) - one.count
         for receipt in self._receipts(after=last):  # written, and not yet in the log
             for did, nsid, counts in receipt.counts:
                 sums[did, nsid] = sums.get((did, nsid), 0) + counts.inserted - counts.deleted

@@ -58,7 +58,13 @@ class Machine:
         faults: float = 0.03,
         options: Sequence[str] = (),
         config: Mapping[str, int] | None = None,
+        *,
+        port: int = 0,
+        control: str = "",
+        tables: str = "",
     ) -> None:
+        """`port`: also listens there; `control` and `tables` are more lines of the configuration,
+        in its table [control] and after all tables."""
         sizes = {"page_size": 20, "batch_size": 15, **(config or {})}
         self.folder, self._stack = folder, stack
         self.control = Control(str(folder / "control.sock"), timeout_s=5)
@@ -73,8 +79,11 @@ class Machine:
             f'page_size = {sizes["page_size"]}\nmax_attempts = 30\nbackoff_max = "1s"\n'
             f'[tap]\nurl = "{addresses["tap"]}"\nbatch_size = {sizes["batch_size"]}\n'
             "info_rate = 1000\n"
-            f'[control]\nsocket = "{folder}/control.sock"\n[logging]\nlevel = "warning"\n'
+            f'[control]\nsocket = "{folder}/control.sock"\n{control}\n'
+            + (f'listen = "127.0.0.1:{port}"\n' if port else "")
+            + f'[logging]\nlevel = "warning"\n{tables}\n'
         )
+        self.port = port
         self.start()
 
     def start(self) -> None:

@@ -75,6 +75,28 @@ def test_the_example_marks_what_a_reload_brings_into_force() -> None:
         ("data_dir = ''\n", r"c.toml:1: data_dir: is empty"),
         ("[control]\nsocket = ''\n", r"c.toml:2: control.socket: is empty"),
         ("[control]\nsocket_group = 'nosuchgroup'\n", r"c.toml:2: control.socket_group: there is"),
+        ("[control]\nread_group = 'nosuch'\n", r"c.toml:2: control.read_group: there is no group"),
+        (
+            "[control]\nread_group = 'root'\n",
+            r"c.toml:2: control.read_group: .*'?socket_mode = \"0666",
+        ),
+        (
+            "[control]\nlisten = '0.0.0.0:8410'\n",
+            r"c.toml:2: control.listen: .*no .* loopback.*TLS",
+        ),
+        ("[control]\nlisten = '[::]:8410'\n", r"c.toml:2: control.listen: .* no address of loop"),
+        ("[control]\nlisten = '8410'\n", r"c.toml:2: control.listen: .* write 127.0.0.1:8410"),
+        ("[control]\nlisten = 'localhost:1'\n", r"c.toml:2: control.listen: .* write 127.0.0.1"),
+        ("[control]\nallowed_hosts = ['a/b']\n", r"c.toml:2: control.allowed_hosts: 'a/b' is no"),
+        ("[control]\ncors_origins = ['*']\n", r"c.toml:2: control.cors_origins: '\*' is no origin"),
+        ("[control]\ncors_origins = ['https://a.b/']\n", r"c.toml:2: control.cors_origins: "),
+        ("[identity]\ndns_servers = ['a.b:53']\n", r"c.toml:2: identity.dns_servers: .* IP:PORT"),
+        ("[identity]\nallow_hosts = ['a.b']\n", r"c.toml:2: identity.allow_hosts: .*HOST:PORT"),
+        ("[[notify]]\non = ['job.failed']\n", r"c.toml:1: notify\[0\].exec: is missing, .*url"),
+        (
+            "[[notify]]\non = ['job.failed']\nurl = 'ftp://a'\n",
+            r"c.toml:3: notify\[0\].url: .* https",
+        ),
         ("[tap\n", r"c.toml: .*line 1"),
         ("data_dir = 'a'\ndata_dir = 'b'\n", r"c.toml: .*line 2"),
     ],
@@ -82,6 +104,12 @@ def test_the_example_marks_what_a_reload_brings_into_force() -> None:
 def test_an_error_names_file_line_key_and_remedy(tmp_path: Path, text: str, error: str) -> None:
     with pytest.raises(BadConfig, match=error):
         load(written(tmp_path, text), {})
+
+
+def test_loopback_addresses_may_be_listened_on(tmp_path: Path) -> None:
+    for listen in ("127.0.0.1:8410", "127.0.0.2:1", "[::1]:65535"):
+        found = load(written(tmp_path, f"[control]\nlisten = '{listen}'\n"), {})
+        assert found.control.listen == listen
 
 
 def test_a_missing_file_is_named(tmp_path: Path) -> None:

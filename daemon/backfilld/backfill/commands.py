@@ -11,7 +11,8 @@ from ..lexicons import Document
 class StartJob(Struct, frozen=True):
     """Start a job. No collection: all record lexicons. `dids`: these accounts instead of the
     relay's listing. Jobs of higher `priority` go first. `idempotency_key`: asked again with the
-    same key it is the same job. `listed_from`: look only for what the relay lists after it."""
+    same key it is the same job. `listed_from`: look only for what the relay lists after it.
+    `cause`: the position of what led to it."""
 
     collection: Nsid | None = None
     dids: tuple[Did, ...] = ()
@@ -19,6 +20,7 @@ class StartJob(Struct, frozen=True):
     reason: str = ""
     idempotency_key: str | None = None
     listed_from: ListedFrom | None = None
+    cause: int | None = None
 
 
 class PauseJob(Struct, frozen=True):

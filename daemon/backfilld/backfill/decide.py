@@ -81,7 +81,7 @@ def start_job(state: State, command: StartJob, *, job_id: str, actor: str) -> De
     equal = [job for job in state.jobs.values() if _same(job, started)]
     if equal and command.idempotency_key is None:
         return Decision([], {}, equal[0].id, joined=True)
-    events = [NewEvent(stream, started, actor)]
+    events = [NewEvent(stream, started, actor, command.cause)]
     if not collections:
         events.append(NewEvent(stream, _no_target(command), actor, PREVIOUS))
     elif given:

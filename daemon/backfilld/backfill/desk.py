@@ -3,6 +3,7 @@
 import uuid
 from collections.abc import Callable
 
+import trio
 from msgspec import Struct
 
 from backfilld_events.folds import State
@@ -38,9 +39,17 @@ class Desk:
 
     def __init__(self, journal: Journal, new_id: Callable[[], str] = lambda: str(uuid.uuid4())):
         self._journal, self._new_id = journal, new_id
+        self._starting = trio.Lock()
 
     async def submit(self, command: Command, actor: str) -> Done:
         """Carries a command into the log. Raises decide.Refused."""
+        if not isinstance(command, StartJob):
+            return await self._submit(command, actor)
+        # two equal jobs are two streams: no version would tell the second of the first
+        async with self._starting:
+            return await self._submit(command, actor)
+
+    async def _submit(self, command: Command, actor: str) -> Done:
         new_id = self._new_id()
         while True:
             decision = _decide(self._journal.state, command, new_id, actor)

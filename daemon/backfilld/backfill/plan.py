@@ -5,7 +5,7 @@ hand-off sends full batches in order. Each lane has its own back-off. A step is 
 out is `steps`.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Set
 from typing import TypeGuard
 
 from msgspec import Struct
@@ -65,12 +65,16 @@ class Stop(Struct, frozen=True):
 Step = FetchPage | HandOff | WaitUntil | Finish | Stop
 
 
-def in_turn(jobs: Iterable[Job], limits: Limits) -> tuple[list[Job], list[Job]]:
-    """(those that have their turn, those that wait for it, next first). A job that has begun keeps
-    its place; then the priority counts, then who came first."""
+def in_turn(
+    jobs: Iterable[Job], limits: Limits, busy: Set[str] = frozenset()
+) -> tuple[list[Job], list[Job]]:
+    """(those that have their turn, those that wait for it, next first). Those that are `busy` keep
+    their turn, though they be too many; then those that have begun, then the priority counts, then
+    who came first."""
     ready = [job for job in jobs if not _stopped(job)]
-    ready.sort(key=lambda job: (not job.begun, -job.priority, job.position))
-    return ready[: limits.concurrent], ready[limits.concurrent :]
+    ready.sort(key=lambda job: (job.id not in busy, not job.begun, -job.priority, job.position))
+    turns = max(limits.concurrent, sum(job.id in busy for job in ready))
+    return ready[:turns], ready[turns:]
 
 
 def may_discover(job: Job, limits: Limits) -> bool:

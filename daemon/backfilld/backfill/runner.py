@@ -29,13 +29,18 @@ class Runner:
         self, journal: Journal, steps: Steps, clock: Clock, limits: Callable[[], Limits]
     ) -> None:
         self._journal, self._steps, self._clock, self._limits = journal, steps, clock, limits
-        self._running: set[str] = set()
+        self._running: dict[str, trio.Event] = {}  # is set when its lanes have come to rest
         self._ended = trio.Event()  # a place became free
 
     @property
     def busy(self) -> frozenset[str]:
         """The jobs whose lanes are at work: a paused one is until its last step is over."""
         return frozenset(self._running)
+
+    async def at_rest(self, job_id: str) -> None:
+        """Returns when nothing of the job is under way."""
+        if (rest := self._running.get(job_id)) is not None:
+            await rest.wait()
 
     async def pick_up(self) -> None:
         """Notes in the log that the jobs with work left go on; once, before `run`."""
@@ -49,7 +54,7 @@ class Runner:
             while True:
                 news, self._ended = self._journal.watch(), trio.Event()
                 for job in self._due():
-                    self._running.add(job.id)
+                    self._running[job.id] = trio.Event()
                     nursery.start_soon(self._job, job.id)
                 await _either(news, self._ended)
 
@@ -62,7 +67,7 @@ class Runner:
         cancelled = [job for job in idle if job.cancel is not None]
         if len(self._running) >= limits.concurrent:
             return cancelled
-        turn, _ = plan.in_turn(jobs.values(), limits)
+        turn, _ = plan.in_turn(jobs.values(), limits, self.busy)
         free = limits.concurrent - len(self._running)
         due = [job for job in turn if job.id not in self._running and job.cancel is None]
         return cancelled + due[:free]
@@ -76,7 +81,7 @@ class Runner:
                     lanes.start_soon(self._lane, job_id, lane, stopped, lanes.cancel_scope)
             await self._end_cancelled(job_id)
         finally:
-            self._running.discard(job_id)
+            self._running.pop(job_id).set()
             self._ended.set()
 
     async def _end_cancelled(self, job_id: str) -> None:

@@ -35,7 +35,7 @@ class Standing(NamedTuple):
 
 def scene(jobs: Mapping[str, Job], limits: Limits, busy: frozenset[str]) -> Scene:
     """The scene of all jobs that have not ended, by id."""
-    running, waiting = plan.in_turn(jobs.values(), limits)
+    running, waiting = plan.in_turn(jobs.values(), limits, busy)
     return Scene(limits, {job.id: len(running) + n for n, job in enumerate(waiting)}, busy)
 
 

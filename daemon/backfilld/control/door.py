@@ -1,19 +1,29 @@
 """What the routes need, and who is asking."""
 
-from collections.abc import Callable
+import secrets
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 import trio
 from litestar import Request
 
+from backfilld_events.folds.control import Key
 from backfilld_events.row import utc_text
 
 from ..backfill.desk import Desk
+from ..clock import Clock
 from ..config import Config
+from ..delivery.removal import Remover
 from ..journal import Journal
+from ..network.opened import Network
+from .peers import rules_of
+from .problems import BadRequest
+from .sessions import Session, Sessions
 from .shapes import ChannelShape
+from .shapes_notify import Samples
 from .tapstats import TapCounters
 from .views import Views
+from .who import Who, good
 
 Asked = Request[Any, Any, Any]
 
@@ -32,10 +42,23 @@ class Door:
         unacked: Callable[[], int],
         rebuilt: bool,
         stop: trio.Event,
+        clock: Clock,
+        at_rest: Callable[[str], Awaitable[None]],
+        remover: Remover,
+        network: Network,
+        send_samples: Callable[[str], Awaitable[Samples]],
     ) -> None:
+        """`at_rest` returns when nothing of a job is under way; `send_samples` takes an actor."""
         self.desk, self.journal, self.counters = desk, journal, counters
+        self.at_rest, self.remover = at_rest, remover
+        self.network, self.handles = network, network.handles
+        self.send_samples = send_samples
         self.views, self.log_views = views, log_views
         self.config, self.unacked, self.rebuilt, self.stop = config, unacked, rebuilt, stop
+        self.clock, self.rules = clock, rules_of(config().control)
+        self.sessions = Sessions()
+        self.last_used: dict[str, float] = {}  # id of a key -> when
+        self._no_session = secrets.token_urlsafe(32)
 
     def channel(self) -> ChannelShape:
         """The channel to Tap, as the log has it."""
@@ -47,8 +70,65 @@ class Door:
             unacked=self.unacked(),
         )
 
+    def still_allowed(self, request: Asked) -> bool:
+        """Whether who asked may still have an answer: for those that go on for long."""
+        who, session = who_of(request), session_of(request)
+        is_over = session is not None and not self.sessions.is_open(session)
+        return who is not None and self.is_good(who) and not is_over
+
+    def is_good(self, who: Who) -> bool:
+        """Whether the key by which somebody came in is still one, if it was by a key."""
+        return who.key_id is None or self.is_in_force(self.key(who))
+
+    def is_in_force(self, key: Key | None) -> bool:
+        """Whether a key opens anything now."""
+        return good(key, self.clock())
+
+    def key(self, who: Who) -> Key | None:
+        """The key by which somebody came in, as it is now."""
+        return self.journal.state.control.keys.get(who.key_id or "")
+
+    def csrf(self, request: Asked) -> str:
+        """What the forms of a page carry in their field `csrf`."""
+        session = session_of(request)
+        return self._no_session if session is None else session.csrf
+
+    def check_csrf(self, request: Asked, given: object) -> None:
+        """Whether a form came from a page of ours. Raises BadRequest."""
+        if not secrets.compare_digest(
+            str(given or "").encode(errors="replace"), self.csrf(request).encode()
+        ):
+            raise BadRequest(
+                403, "this form is not from a page of this session", "bad-csrf",
+                "load the page again and send the form again", "csrf",
+            )  # fmt: skip
+
 
 def actor(request: Asked) -> str:
-    """Who is asking: the user at the other end of the socket."""
-    peer = request.scope.get("state", {}).get("peer")
-    return "unknown" if peer is None else f"uid:{peer.uid}"
+    """Who is asking, as the log has it."""
+    return asker(request).actor
+
+
+def may(request: Asked, permission: str) -> bool:
+    """Whether who asks has this permission too."""
+    return permission in asker(request).permissions
+
+
+def asker(request: Asked) -> Who:
+    """Who is asking, on a route that is not open. Raises LookupError on one that is."""
+    who = who_of(request)
+    if who is None:
+        raise LookupError("an open route asks who is there")
+    return who
+
+
+def who_of(request: Asked) -> Who | None:
+    """Who is asking; None: nobody we know."""
+    who: Who | None = request.scope["state"].get("who")
+    return who
+
+
+def session_of(request: Asked) -> Session | None:
+    """The browser's session by which a request came, if it did."""
+    session: Session | None = request.scope["state"].get("session")
+    return session

@@ -1,25 +1,32 @@
 """States of the log as the API's shapes. Pure but for the words' local zone."""
 
-from backfilld_events.folds import State
+from collections.abc import Sequence
+from typing import Any
+
+from msgspec import Struct
+
 from backfilld_events.folds.job import Job, Waiting
 from backfilld_events.folds.lexicon import Lexicon
-from backfilld_events.projections.classes import OPEN, Class
+from backfilld_events.projections.classes import Class
+from backfilld_events.projections.repos import Unfit
 from backfilld_events.row import utc_text
 
-from ..backfill.standing import Scene, standing
-from . import words
-from .shapes import JobShape, LexiconShape, SyncShape, WaitingShape
+from ..backfill.standing import Scene, Standing, standing
+from . import outlook, words
+from .progress import Sample, Samples
+from .shapes import FailureShape, JobDetail, JobShape, LexiconShape, SyncShape, WaitingShape
+
+_HAPPYVIEWS = ("record", "query", "procedure")  # what it tells apart in lexicons
 
 
 def job_shape(job: Job, records: int, classes: dict[Class, int], scene: Scene) -> JobShape:
     """A job as the API shows it. Pure."""
     total = sum(classes.values())
-    handed = total if job.handed_off == job.discovered else min(job.handed_off, total)
+    handed = _handed(job, total)
     stands = standing(job, scene)
     waiting = stands.waiting
     sync_state, sync_sentence = words.sync(job, classes)
-    open_ = sum(n for kind, n in classes.items() if kind in OPEN)
-    failed, gone = classes.get(Class.FAILED, 0), classes.get(Class.GONE, 0)
+    added = words.summed(job, classes)
     return JobShape(
         id=job.id,
         collection=job.asked_for,
@@ -54,12 +61,54 @@ def job_shape(job: Job, records: int, classes: dict[Class, int], scene: Scene) -
         sync=SyncShape(
             state=sync_state,
             sentence=sync_sentence,
-            active=total - open_ - failed - gone,
-            failed=failed,
-            gone=gone,
-            open=open_,
+            active=added.here,
+            failed=added.failed,
+            gone=added.gone,
+            open=added.open,
             classes={kind.name.lower(): classes.get(kind, 0) for kind in Class},
         ),
+        ahead=stands.ahead,
+    )
+
+
+def job_detail(
+    job: Job,
+    records: int,
+    classes: dict[Class, int],
+    scene: Scene,
+    unfit: Sequence[Unfit],
+    samples: Samples,
+    now: float,
+) -> JobDetail:
+    """A job with all that is told of it; `samples` of its progress, and `now` as in them. Pure."""
+    stands = standing(job, scene)
+    row = job_shape(job, records, classes, scene)
+    return JobDetail(
+        **_fields(row),
+        lanes=outlook.lanes(job, classes, row.processed_repos, records),
+        rates=outlook.rates(samples, now),
+        eta=outlook.etas(job, stands, classes, samples),
+        next=outlook.comes_next(job, stands, classes),
+        actions=outlook.actions(stands.state, job.ended_at is not None),
+        failures=[
+            FailureShape(one.did, one.kind.name.lower(), one.reason, one.since) for one in unfit
+        ],
+        failures_total=classes.get(Class.FAILED, 0) + classes.get(Class.GONE, 0),
+    )
+
+
+def job_sample(
+    job: Job, records: int, classes: dict[Class, int], stands: Standing, at: float
+) -> Sample:
+    """What the job has done by `at` (seconds of trio's clock). Pure."""
+    added = words.summed(job, classes)
+    return Sample(
+        at=at,
+        found=job.discovered,
+        handed_off=job.handed_off,
+        records=records,
+        settled=added.total - added.open,
+        going=stands.state == "running",
     )
 
 
@@ -68,7 +117,7 @@ def lexicon_shape(lexicon: Lexicon) -> LexiconShape:
     return LexiconShape(
         id=lexicon.nsid,
         revision=lexicon.revision,
-        lexicon_type=lexicon.kind,
+        lexicon_type=lexicon.kind if lexicon.kind in _HAPPYVIEWS else "definitions",
         backfill=lexicon.backfill,
         action=None,
         target_collection=lexicon.target_collection,
@@ -80,16 +129,8 @@ def lexicon_shape(lexicon: Lexicon) -> LexiconShape:
         token_cost=None,
         has_script=False,
         has_index_hook=False,
+        kind=lexicon.kind,
     )
-
-
-def lexicons(state: State) -> list[LexiconShape]:
-    """The lexicons that are there, by id."""
-    return [
-        lexicon_shape(lexicon)
-        for _, lexicon in sorted(state.lexicons.items())
-        if not lexicon.deleted
-    ]
 
 
 def _reason(job: Job, waiting: Waiting | None) -> str | None:
@@ -100,10 +141,16 @@ def _reason(job: Job, waiting: Waiting | None) -> str | None:
     return "listing_failed" if job.failed_listings else None
 
 
+def _handed(job: Job, total: int) -> int:
+    """Repositories that are handed over, each counted once; ordinals count some twice."""
+    return total if job.handed_off == job.discovered else min(job.handed_off, total)
+
+
 def _since(job: Job, waiting: Waiting | None) -> float:
     if waiting is not None:
         return waiting.since
-    return job.last_at if job.paused is None else job.paused.at
+    stopped = job.paused or (job.cancel if job.ended_at is None else None)
+    return job.last_at if stopped is None else stopped.at
 
 
 def _waiting(waiting: Waiting) -> WaitingShape:
@@ -116,3 +163,7 @@ def _waiting(waiting: Waiting) -> WaitingShape:
         since=utc_text(waiting.since),
         retry_at=utc_text(waiting.retry_at),
     )
+
+
+def _fields(shape: Struct) -> dict[str, Any]:
+    return {name: getattr(shape, name) for name in shape.__struct_fields__}

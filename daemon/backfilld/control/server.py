@@ -1,131 +1,95 @@
-"""Serves the API on a Unix socket: who may is the file's mode, who did is the peer.
+"""Serves the API where it listens: on a Unix socket, and over TCP if that is configured.
 
 What goes wrong with one connection ends that connection: a client may break any rule of HTTP,
-send half a body, or never read. It rests on hypercorn's inner trio classes (pyproject.toml has the
-ceiling): its own serve() neither tells who is calling nor takes listeners that are ready.
+send half a body, or never read. Who may come over TCP is everybody on this machine, so each way
+in has connections of its own: one that is full keeps nobody out of the other.
 """
 
-import grp
-import os
 import socket
-import stat
-import struct
+from collections.abc import Sequence
 from functools import partial
-from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
-import structlog
 import trio
 from hypercorn.app_wrappers import ASGIWrapper
 from hypercorn.config import Config as HypercornConfig
 from hypercorn.trio.lifespan import Lifespan
-from hypercorn.trio.tcp_server import TCPServer
 from hypercorn.trio.worker_context import WorkerContext
 from hypercorn.typing import ConnectionState, LifespanState
 from litestar import Litestar
+from litestar.config.cors import CORSConfig
+from litestar.types import ControllerRouterHandler
 
-from ..asking import leaves
+from .connection import Connection
 from .door import Door
-from .problems import HANDLERS, known_query
+from .guard import Guard, before
+from .problems import HANDLERS
 from .routes import routes
 
 BODY_BYTES_MAX = 8 * 2**20  # 100,000 DIDs are 4 MB
 GRACE_S = 5.0  # for requests under way when the daemon stops
-CONNECTIONS_MAX = 512  # at once; one more is closed unheard
+SOCKET_CONNECTIONS_MAX = 512  # at once; one more is closed unheard
+TCP_CONNECTIONS_MAX = 256  # together they stay below the 1,024 files that a process usually has
+HEAD_S_MAX = 10.0  # for the whole head of a request, and between two requests
 BODY_S_MAX = 30.0  # between two parts of a body
 LINGER_S = 1.0  # for what a client still sends when it was answered already
 
 
-_LOG = structlog.get_logger("control")
-
-
-class SocketTaken(Exception):
-    """The socket cannot be had; the message says why and what to do."""
-
-
-class Peer(NamedTuple):
-    """Who is at the other end, as the kernel knew at connect()."""
-
-    pid: int
-    uid: int
-    gid: int
-
-
-class _Connection(TCPServer):
-    """Puts the peer beside each request: request.scope["state"]["peer"]."""
-
-    async def run(self) -> None:
-        sock, peer = self.stream.socket, None
-        if sock.family == socket.AF_UNIX:
-            size = struct.calcsize("3i")
-            peer = Peer(
-                *struct.unpack("3i", sock.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, size))
-            )
-        self.state = ConnectionState({**self.state, "peer": peer})
-        try:
-            await super().run()
-        except* Exception as errors:  # noqa: BLE001 - whatever it was, it is this connection's
-            _LOG.debug("a connection broke", reason=[repr(one) for one in leaves(errors)])
-        finally:
-            self.stream.socket.close()
-
-
-def app(door: Door) -> Litestar:
-    """The ASGI application."""
+def app(door: Door, pages: Sequence[ControllerRouterHandler] = ()) -> Litestar:
+    """The routes, and those of `pages`, as an ASGI application that expects the guard before it."""
+    origins = list(door.config().control.cors_origins)
+    cors = CORSConfig(
+        allow_origins=origins,
+        allow_methods=["GET", "POST", "DELETE"],
+        allow_headers=[
+            "Authorization",
+            "Content-Type",
+            "Idempotency-Key",
+            "Last-Event-ID",
+            "Prefer",
+        ],
+        expose_headers=["Link"],
+    )
     return Litestar(
-        routes(door),
+        [*routes(door), *pages],
+        cors_config=cors if origins else None,
         exception_handlers=HANDLERS,
         openapi_config=None,
         logging_config=None,
-        before_request=known_query,
+        before_request=before,
         request_max_body_size=BODY_BYTES_MAX,
     )
 
 
-def unix_listener(path: Path, mode: int, group: str) -> trio.SocketListener:
-    """Listens on `path`, never open wider than `mode`. Raises SocketTaken."""
-    _clear(path)
-    sock = socket.socket(socket.AF_UNIX)
-    before = os.umask(0o777 & ~mode)
-    try:
-        sock.bind(str(path))
-        if group:
-            os.chown(path, -1, grp.getgrnam(group).gr_gid)
-    except KeyError as error:
-        raise SocketTaken(f"control.socket_group: there is no group {group}") from error
-    except OSError as error:
-        raise SocketTaken(
-            f"{path}: {error.strerror or error}. Does its folder exist, and may we write there? "
-            "control.socket names another place"
-        ) from error
-    finally:
-        os.umask(before)
-    sock.listen(128)
-    return trio.SocketListener(trio.socket.from_stdlib_socket(sock))
+def settings() -> HypercornConfig:
+    """What hypercorn's classes are told."""
+    config = HypercornConfig()
+    config.errorlog = config.accesslog = None
+    config.include_server_header = False
+    config.keep_alive_max_requests = 1_000_000
+    config.keep_alive_timeout = HEAD_S_MAX
+    config.graceful_timeout = GRACE_S
+    return config
 
 
 async def serve(
-    application: Litestar,
+    door: Door,
     listeners: list[trio.SocketListener],
+    pages: Sequence[ControllerRouterHandler] = (),
     *,
     stop: trio.Event,
     task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED,
 ) -> None:
     """Serves until `stop`; requests under way have GRACE_S to end. Started when it accepts."""
-    config = HypercornConfig()
-    config.errorlog = config.accesslog = None
-    config.include_server_header = False
-    config.keep_alive_max_requests = 1_000_000
-    config.graceful_timeout = GRACE_S
-    state: LifespanState = {}
-    wrapped, context = ASGIWrapper(_Patient(application)), WorkerContext(None)
+    config, state = settings(), LifespanState({})
+    wrapped, context = ASGIWrapper(_Patient(Guard(app(door, pages), door))), WorkerContext(None)
     streams: set[trio.SocketStream] = set()
     lifespan = Lifespan(wrapped, config, state)
     async with trio.open_nursery() as outer:
         await outer.start(lifespan.handle_lifespan)
         await lifespan.wait_for_startup()
         async with trio.open_nursery() as connections:
-            handle: Any = partial(_Connection, wrapped, config, context, ConnectionState(state))
+            handle: Any = partial(Connection, wrapped, config, context, ConnectionState(state))
             async with trio.open_nursery() as accepting:
                 await accepting.start(
                     partial(_accept, handle, listeners, streams, handler_nursery=connections)
@@ -148,7 +112,9 @@ async def _accept(
     task_status: trio.TaskStatus[Any],
 ) -> None:
     async def run(stream: trio.SocketStream) -> None:
-        if len(streams) >= CONNECTIONS_MAX:
+        family = stream.socket.family
+        most = SOCKET_CONNECTIONS_MAX if family == socket.AF_UNIX else TCP_CONNECTIONS_MAX
+        if sum(one.socket.family == family for one in streams) >= most:
             await trio.aclose_forcefully(stream)
             return
         streams.add(stream)
@@ -177,7 +143,7 @@ class _Patient:
     """The application, with a limit on how long it waits for the next part of a body, and with
     ears for the parts that it does not ask for."""
 
-    def __init__(self, application: Litestar) -> None:
+    def __init__(self, application: Any) -> None:
         self._application = application
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
@@ -212,17 +178,3 @@ class _Patient:
                 nursery.cancel_scope.cancel()
 
         await self._application(scope, within, answer)
-
-
-def _clear(path: Path) -> None:
-    """Removes a socket that a dead daemon left; asks first whether it is dead."""
-    try:
-        if not stat.S_ISSOCK(path.lstat().st_mode):
-            raise SocketTaken(f"{path} is there and is no socket; remove it or name another")
-        with socket.socket(socket.AF_UNIX) as probe:
-            probe.connect(str(path))
-        raise SocketTaken(f"{path}: another backfilld answers there; stop it first")
-    except FileNotFoundError:
-        return
-    except ConnectionRefusedError:
-        path.unlink()

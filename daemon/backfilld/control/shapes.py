@@ -7,19 +7,26 @@ from typing import Annotated, Any
 
 from msgspec import UNSET, Meta, Raw, Struct, UnsetType
 
-DIDS_MAX = 100_000  # plain DIDs in one request
+from .shapes_jobs import ActionShape, EtasShape, LanesShape, RatesShape, Reason
+from .shapes_reads import CursorsShape, TapFilters, TapLimits, TrendShape
+
+PRIORITY_MAX = 1000
 
 
 class StartBody(Struct, forbid_unknown_fields=True):
-    """POST /admin/backfill. No field at all: every record lexicon."""
+    """POST /admin/backfill. No field at all: every record lexicon. `did` and `dids` are DIDs or
+    handles."""
 
     collection: str | None = None
     did: str | None = None
-    dids: Annotated[list[str], Meta(max_length=DIDS_MAX)] | None = None
+    dids: list[str] | None = None
+    priority: Annotated[int, Meta(ge=-PRIORITY_MAX, le=PRIORITY_MAX)] | None = None
+    reason: Reason | None = None
 
 
 class Started(Struct):
-    """Its answer, as soon as the job's first event is durable."""
+    """Its answer, as soon as the job's first event is durable; `total_repos` when it was asked to
+    wait. `joined`: the job was there already."""
 
     id: str
     status: str
@@ -27,6 +34,8 @@ class Started(Struct):
     collections: list[str]
     position: int
     error: str | UnsetType = UNSET
+    joined: bool | UnsetType = UNSET
+    total_repos: int | UnsetType = UNSET
 
 
 class SyncShape(Struct):
@@ -98,11 +107,18 @@ class JobShape(Struct):
     position: int
     malformed: int
     sync: SyncShape
+    ahead: int = 0  # jobs that have their turn before it
 
 
-class JobDetail(JobShape):
-    """GET /admin/backfill/{id}. `failures` has the first 1,000; `failures_total` counts all."""
+class JobDetail(JobShape, kw_only=True):
+    """GET /admin/backfill/{id}. `failures` has the first 1,000; `failures_total` counts all. `next`
+    is what happens by itself."""
 
+    lanes: LanesShape
+    rates: RatesShape
+    eta: EtasShape
+    next: str
+    actions: list[ActionShape]
     failures: list[FailureShape]
     failures_total: int
 
@@ -121,17 +137,20 @@ class LexiconBody(Struct, forbid_unknown_fields=True):
 
 
 class LexiconUploadedShape(Struct):
-    """Its answer. `backfill_job_id` is the job that began with it, if any."""
+    """Its answer. `backfill_job_id` is the job that began with it, if any; `backfill_error` says
+    why one that was wanted did not."""
 
     id: str
     revision: int
     backfill_job_id: str | None
     position: int
     warnings: list[str]
+    backfill_error: str | None = None
 
 
 class LexiconShape(Struct):
-    """One lexicon in a list."""
+    """One lexicon in a list. `lexicon_type` is HappyView's word, which calls everything that is no
+    record, query or procedure `definitions`; `kind` is ours."""
 
     id: str
     revision: int
@@ -147,13 +166,16 @@ class LexiconShape(Struct):
     token_cost: int | None
     has_script: bool
     has_index_hook: bool
+    kind: str = ""
     record_schema: Any = UNSET
 
 
 class LexiconDetail(LexiconShape):
-    """GET /admin/lexicons/{id}."""
+    """GET /admin/lexicons/{id}. Of `script` and `index_hook` there is never one."""
 
     lexicon_json: Any = None
+    script: None = None
+    index_hook: None = None
 
 
 class ChannelShape(Struct):
@@ -166,7 +188,8 @@ class ChannelShape(Struct):
 
 
 class TapStats(Struct):
-    """GET /admin/tap/stats. The counts are as of `observed_at`; the buffers as of now."""
+    """GET /admin/tap/stats. The counts, the resync buffer and the cursors are as of `observed_at`,
+    `age_s` ago; the outbox as of `outbox_at`. A `trend` or cursors that are not known are null."""
 
     repo_count: int
     record_count: int
@@ -176,6 +199,27 @@ class TapStats(Struct):
     age_s: float
     url: str
     channel: ChannelShape
+    outbox_at: str = ""
+    cursors: CursorsShape | None = None
+    trend: TrendShape | None = None
+
+
+class TapHealth(Struct):
+    """Whether Tap answers: `up`, `down` with the reason, or `unknown` as long as nobody asked."""
+
+    state: str
+    why: str | None
+
+
+class TapShape(Struct):
+    """GET /admin/tap. `stats` are the last that Tap told, with their age; null: none yet."""
+
+    url: str
+    health: TapHealth
+    channel: ChannelShape
+    limits: TapLimits
+    filters: TapFilters
+    stats: TapStats | None
 
 
 class CollectionCount(Struct):
@@ -190,27 +234,6 @@ class Stats(Struct):
 
     total_records: int
     collections: list[CollectionCount]
-
-
-class RecordShape(Struct, omit_defaults=True):
-    """One record of GET /admin/records."""
-
-    uri: str
-    did: str
-    collection: str
-    rkey: str
-    cid: str
-    rev: str
-    indexed_at: str
-    record: Raw
-    labels: list[Any]
-
-
-class Records(Struct):
-    """GET /admin/records. No cursor: there is no more."""
-
-    records: list[RecordShape]
-    cursor: str | UnsetType = UNSET
 
 
 class LogShape(Struct):
@@ -237,9 +260,17 @@ class Health(Struct):
 
 
 class Problem(Struct, omit_defaults=True):
-    """Every refusal: `error` for people, `code` for programs, `hint` for what to do now."""
+    """Every refusal: `error` for people, `code` for programs, `hint` for what to do now.
+    `message`: where HappyView has a word in `error` and the text here, for a permission."""
 
     error: str
     code: str
     hint: str | None = None
     field: str | None = None
+    message: str | None = None
+
+
+class TapDown(Problem, kw_only=True):
+    """The answer in place of TapStats when Tap gives none: what it told last, null if nothing."""
+
+    last: TapStats | None

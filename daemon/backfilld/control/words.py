@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from datetime import datetime
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from backfilld_events.folds.job import Job, Waiting
 from backfilld_events.projections.classes import OPEN, Class
@@ -11,10 +11,35 @@ from ..backfill.standing import Standing, State
 
 SyncState = Literal["waiting", "syncing", "synced", "synced_with_failures"]
 
+NO_TARGET = "no_collections"  # the code of a job for everything, when there is no lexicon
+
+
+class Sum(NamedTuple):
+    """The repositories of a job that count for its sync. `left` are not among them: found by a
+    job that was cancelled before it came to them."""
+
+    total: int
+    here: int
+    open: int
+    failed: int
+    gone: int
+    left: int
+
+
+def summed(job: Job, classes: Mapping[Class, int]) -> Sum:
+    """Adds up the classes."""
+    left = classes.get(Class.DISCOVERED, 0) if job.outcome == "cancelled" else 0
+    total = sum(classes.values()) - left
+    open_ = sum(n for kind, n in classes.items() if kind in OPEN) - left
+    failed, gone = classes.get(Class.FAILED, 0), classes.get(Class.GONE, 0)
+    return Sum(total, total - open_ - failed - gone, open_, failed, gone, left)
+
 
 def status(job: Job, state: State) -> str:
     """HappyView's word. A listing that failed for good makes it `failed`: it never ends as a
-    success."""
+    success. A job for everything, when there is nothing, is completed there, with an error."""
+    if job.failure is not None and job.failure.code == NO_TARGET:
+        return "completed"
     if state == "completed_with_errors":
         return "failed" if job.failed_listings else "completed"
     return "running" if state == "stalled" else state
@@ -32,6 +57,8 @@ def stage(job: Job, state: State) -> str:
 def error(job: Job, repos: int) -> str | None:
     """What went wrong for good, or None. `repos` as in `sentence`."""
     if job.failure is not None:
+        if job.failure.code == NO_TARGET:
+            return "no backfill-eligible collections"
         return job.failure.why
     if job.outcome == "cancelled" and job.cancel is not None:
         return f"cancelled by {job.cancel.actor}"
@@ -109,10 +136,7 @@ def stalled(waiting: Waiting) -> str:
 def sync(job: Job, classes: Mapping[Class, int]) -> tuple[SyncState, str]:
     """Did the records arrive? The word, and the sentence. An account that is gone is no failure:
     there is nothing left to get."""
-    total = sum(classes.values())
-    open_ = sum(n for kind, n in classes.items() if kind in OPEN)
-    failed, gone = classes.get(Class.FAILED, 0), classes.get(Class.GONE, 0)
-    here = total - open_ - failed - gone
+    total, here, open_, failed, gone, left = summed(job, classes)
     if job.outcome in ("failed", "cancelled") and job.handed_off == 0:
         return "waiting", "Nothing was handed over."
     if job.handed_off == 0 and job.outcome is None:
@@ -120,6 +144,7 @@ def sync(job: Job, classes: Mapping[Class, int]) -> tuple[SyncState, str]:
     held = classes.get(Class.HELD, 0)
     lost = f"; {failed:,} failed, each with a reason" if failed else ""
     lost += f"; {counted(gone, 'account is', 'accounts are')} gone" if gone else ""
+    lost += f"; {left:,} more were found and never handed over" if left else ""
     if held:
         lost += (
             f"; {counted(held, 'was', 'were')} with Tap before this was asked for, and Tap does not"

@@ -7,7 +7,13 @@ moment neither counts a receipt twice nor leaves one out.
 import trio
 
 from backfilld_events import ids
-from backfilld_events.catalog.index import Account, RecordsCommitted, Tally
+from backfilld_events.catalog.index import (
+    Account,
+    RecordsCommitted,
+    RecordsRemoved,
+    Removed,
+    Tally,
+)
 from backfilld_events.ids import Did, Nsid
 from backfilld_events.row import NewEvent
 
@@ -74,10 +80,7 @@ class Ledger:
             some = _some(receipts)
             more = len(some) < len(receipts) or len(receipts) == RECEIPTS_MAX
             try:
-                await self._journal.append(
-                    [NewEvent("index", summed(some), "system")],
-                    expected={"index": source.index_version},
-                )
+                await self._journal.append([_event(some)], expected={"index": source.index_version})
             except Stale:  # an append we were cancelled in has happened all the same
                 more = True
                 continue
@@ -85,13 +88,32 @@ class Ledger:
 
 
 def _some(receipts: list[Receipt]) -> list[Receipt]:
-    """The first of them, as many as make one event."""
+    """The first of them, as many as make one event: what a person did is one by itself."""
     tallies = 0
     for n, receipt in enumerate(receipts):
         tallies += len(receipt.counts)
-        if tallies > TALLIES_MAX:
+        if tallies > TALLIES_MAX or receipt.removal is not None:
             return receipts[: max(n, 1)]
     return receipts
+
+
+def _event(receipts: list[Receipt]) -> NewEvent:
+    receipt, removal = receipts[0], receipts[0].removal
+    if removal is None:
+        return NewEvent("index", summed(receipts), "system")
+    packed = _packed([did for did, _, _ in receipt.counts])
+    event = RecordsRemoved(
+        receipt=receipt.no,
+        collection=removal.collection,
+        uri=removal.uri,
+        removal=removal.id,
+        last=removal.last,
+        repos=[
+            Removed(repo, counts.deleted)
+            for repo, (_, _, counts) in zip(packed, receipt.counts, strict=True)
+        ],
+    )
+    return NewEvent("index", event, removal.actor, removal.cause)
 
 
 def summed(receipts: list[Receipt]) -> RecordsCommitted:

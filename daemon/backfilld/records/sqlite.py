@@ -7,20 +7,22 @@ is `rows`'.
 
 import sqlite3
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
 import msgspec
+from msgspec.structs import replace
 
 from backfilld_events.ids import Did, Nsid, Rkey
 from backfilld_events.log.file import open_writer
 
 from ..deliveries import AccountDelivery, DeadDelivery, RecordDelivery
-from . import rows
+from . import removing, rows
 from .interned import Interned
 from .rules import SAME, first, judge
-from .store import Counts, Group, Receipt
+from .store import Counts, Group, Receipt, Removal
 
 _ENCODE = msgspec.msgpack.Encoder().encode
 _DECODE = msgspec.msgpack.Decoder(Receipt).decode
@@ -48,17 +50,26 @@ class SqliteStore:
         return cls(open_writer(path, "backfilld.records"), dead_letter_max)
 
     def commit(self, group: Group, indexed_at: int) -> Receipt:
-        self._db.execute("BEGIN IMMEDIATE")
-        try:
-            receipt = self._commit(group, indexed_at)
-            self._db.execute("COMMIT")
-        except BaseException:
-            if self._db.in_transaction:
-                self._db.rollback()
-            self._repos.forget()
-            self._collections.forget()
-            raise
-        return receipt
+        with self._transaction():
+            return self._commit(group, indexed_at)
+
+    def remove(
+        self, did: Did, collection: Nsid, rkey: Rkey, actor: str, indexed_at: int
+    ) -> Receipt | None:
+        with self._transaction():
+            if not removing.one(self._db, did, collection, rkey, indexed_at):
+                return None
+            removal = Removal(actor, collection, f"at://{did}/{collection}/{rkey}")
+            return self._written([(did, collection, Counts(deleted=1))], removal=removal)
+
+    def remove_some(self, removal: Removal, upto: int, limit: int) -> Receipt:
+        with self._transaction():
+            taken, last = removing.some(self._db, removal.collection, upto, limit)
+            counts = [(did, removal.collection, Counts(deleted=count)) for did, count in taken]
+            return self._written(counts, removal=replace(removal, last=last))
+
+    def newest(self) -> int:
+        return rows.last_id(self._db)
 
     def receipts(self, after: int, limit: int) -> list[Receipt]:
         rows = self._db.execute(
@@ -88,15 +99,34 @@ class SqliteStore:
         tallies.update((one.did, one.collection, "ignored") for one in group.ignored)
         unreadable = self._bury(group.dead, tallies, indexed_at)
         self._note(group.accounts)
+        accounts = [(one.did, one.status, one.handle) for one in group.accounts]
+        return self._written(_counts(tallies), accounts, unreadable)
+
+    def _written(
+        self,
+        counts: list[tuple[Did, Nsid, Counts]],
+        accounts: Sequence[tuple[Did, str, str]] = (),
+        unreadable: int = 0,
+        removal: Removal | None = None,
+    ) -> Receipt:
+        """The receipt of the transaction under way."""
         (last,) = self._db.execute("SELECT coalesce(max(no), 0) FROM receipt").fetchone()
-        receipt = Receipt(
-            no=last + 1,
-            counts=_counts(tallies),
-            accounts=[(one.did, one.status, one.handle) for one in group.accounts],
-            unreadable=unreadable,
-        )
+        receipt = Receipt(last + 1, counts, list(accounts), unreadable, removal)
         self._db.execute("INSERT INTO receipt VALUES (?, ?)", (receipt.no, _ENCODE(receipt)))
         return receipt
+
+    @contextmanager
+    def _transaction(self) -> Iterator[None]:
+        self._db.execute("BEGIN IMMEDIATE")
+        try:
+            yield
+            self._db.execute("COMMIT")
+        except BaseException:
+            if self._db.in_transaction:
+                self._db.rollback()
+            self._repos.forget()
+            self._collections.forget()
+            raise
 
     def _take_in(self, asked: list[rows.Row], at: int) -> list[str]:
         """Writes what the law lets in, and says its word of each. No key comes twice.

@@ -5,9 +5,9 @@ from typing import Any
 import msgspec
 
 from .. import ids
-from ..catalog.index import RecordsCommitted
+from ..catalog.index import RecordsCommitted, RecordsRemoved
 from ..catalog.job import BatchHandedOff, DidsGiven, PageDiscovered
-from ..catalog.lexicon import LexiconUploaded
+from ..catalog.lexicon import LexiconFetched, LexiconUploaded
 from ..catalog.source import ReposObserved
 from ..row import Row, utc_text
 
@@ -39,7 +39,7 @@ def payload(row: Row) -> Payload:
     match event:
         case PageDiscovered() | DidsGiven():
             plain["dids"] = ids.unpack(event.dids)
-        case LexiconUploaded():
+        case LexiconUploaded() | LexiconFetched():
             plain["document"] = event.document.decode(errors="replace")
         case ReposObserved():
             plain["observations"] = [_named(seen) for seen in event.observations]
@@ -49,6 +49,8 @@ def payload(row: Row) -> Payload:
                 for tally in event.tallies
             ]
             plain["accounts"] = [_named(account) for account in event.accounts]
+        case RecordsRemoved():
+            plain["repos"] = [_named(one) for one in event.repos]
     return plain
 
 
@@ -56,12 +58,13 @@ def line(row: Row) -> str:
     """One line for people: position, time, stream, what happened, by whom."""
     why = f" cause #{row.cause}" if row.cause is not None else ""
     return (
-        f"#{row.position} {utc_text(row.at)} {row.stream} {row.type}: {_summary(row)}"
+        f"#{row.position} {utc_text(row.at)} {row.stream} {row.type}: {summary(row)}"
         f" ({row.actor}{why})"
     )
 
 
-def _summary(row: Row) -> str:
+def summary(row: Row) -> str:
+    """What an event says, for people, without who and when."""
     event = row.event
     match event:
         case PageDiscovered() | DidsGiven():
@@ -79,9 +82,12 @@ def _summary(row: Row) -> str:
                 f"{sum(t.unchanged for t in event.tallies)} unchanged, "
                 f"{len(event.accounts)} accounts"
             )
+        case RecordsRemoved():
+            count = sum(one.count for one in event.repos)
+            return f"receipt {event.receipt}: {count} removed, {event.uri or event.collection}"
         case ReposObserved():
             return f"{len(event.observations)} repositories changed at {event.tap}"
-        case LexiconUploaded():
+        case LexiconUploaded() | LexiconFetched():
             flag = "with" if event.backfill else "without"
             return f"{event.kind} {event.nsid} revision {event.revision}, {flag} backfill"
         case _:

@@ -3,15 +3,18 @@
 `Event` is the union, so that `match` with `assert_never` finds a type somebody forgot.
 """
 
-from . import control, index, job, lexicon, service, source
+from . import control, index, job, lexicon, notify, service, source
 from .control import ControlEvent
 from .index import IndexEvent
 from .job import JobEvent
 from .lexicon import LexiconEvent
+from .notify import NotifyEvent
 from .service import ServiceEvent
 from .source import SourceEvent
 
-Event = JobEvent | LexiconEvent | SourceEvent | IndexEvent | ServiceEvent | ControlEvent
+Event = (
+    JobEvent | LexiconEvent | SourceEvent | IndexEvent | ServiceEvent | ControlEvent | NotifyEvent
+)
 
 TYPES: dict[str, type[Event]] = {
     **job.TYPES,
@@ -20,6 +23,7 @@ TYPES: dict[str, type[Event]] = {
     **index.TYPES,
     **service.TYPES,
     **control.TYPES,
+    **notify.TYPES,
 }
 
 # The schema version that is written today; a type that is not named here is at version 1.
@@ -33,6 +37,7 @@ __all__ = [
     "IndexEvent",
     "JobEvent",
     "LexiconEvent",
+    "NotifyEvent",
     "ServiceEvent",
     "SourceEvent",
 ]

@@ -1,4 +1,5 @@
-"""What the index took in. Stream: `index`; one writer, the ledger."""
+"""What the index took in, and what was taken out of it by hand. Stream: `index`, with one writer,
+the ledger; a removal that takes its time is asked for in `removal/<id>`."""
 
 from msgspec import Struct
 
@@ -48,6 +49,43 @@ class RecordsCommitted(Struct, frozen=True, forbid_unknown_fields=True):
     unreadable: int
 
 
-IndexEvent = RecordsCommitted
+class RemovalAsked(Struct, frozen=True, forbid_unknown_fields=True):
+    """Somebody has all records of a collection removed from the index: those that it held then,
+    whose numbers there go up to `upto`. It is done in portions, over a restart too; each is a
+    RecordsRemoved."""
 
-TYPES: dict[str, type[IndexEvent]] = {"index.records-committed": RecordsCommitted}
+    id: str
+    collection: Nsid
+    upto: int
+
+
+class Removed(Struct, frozen=True, forbid_unknown_fields=True, array_like=True):
+    """How many records of one repository were removed; `repo` is `ids.pack_one(did)`."""
+
+    repo: bytes
+    count: int
+
+
+class RecordsRemoved(Struct, frozen=True, forbid_unknown_fields=True):
+    """Records were removed from the index because somebody, the actor, asked for it. This is
+    receipt `receipt`, in one line with those of RecordsCommitted.
+
+    `uri` names the one record that was meant. None: it is a portion of the removal of the whole
+    collection with the id `removal`, and `last` says whether that is done with it.
+    """
+
+    receipt: int
+    collection: Nsid
+    uri: str | None
+    removal: str | None
+    last: bool
+    repos: list[Removed]
+
+
+IndexEvent = RecordsCommitted | RemovalAsked | RecordsRemoved
+
+TYPES: dict[str, type[IndexEvent]] = {
+    "index.records-committed": RecordsCommitted,
+    "index.removal-asked": RemovalAsked,
+    "index.records-removed": RecordsRemoved,
+}

@@ -8,29 +8,43 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from .. import catalog, codec
-from ..catalog import ControlEvent, Event, IndexEvent, JobEvent, LexiconEvent, SourceEvent
-from ..catalog.job import JobStarted, ListedFrom
+from ..catalog import (
+    ControlEvent,
+    Event,
+    IndexEvent,
+    JobEvent,
+    LexiconEvent,
+    NotifyEvent,
+    SourceEvent,
+)
+from ..catalog.index import RecordsCommitted
+from ..catalog.job import JobStarted
 from ..ids import Nsid
 from ..row import Row
-from . import control, job, lexicon
+from . import control, job, lexicon, notify
+from . import listed as listings
 from .control import Control
 from .job import Job
 from .lexicon import Lexicon
+from .listed import Listed
+from .notify import Notices
 from .source import Source, evolve_index, evolve_source
 
 
 class State(Struct, frozen=True):
-    """Folded up to and with `position`. `jobs` are those not ended, by id; `listed` is how far
-    each collection was listed by the last job that came to the end of it."""
+    """Folded up to and with `position`. `jobs` are those not ended, by id; `listed` is how each
+    collection was listed last, `notices` what people are to be told."""
 
     position: int = 0
     jobs: Mapping[str, Job] = {}
     lexicons: Mapping[Nsid, Lexicon] = {}
     source: Source = Source()
     control: Control = Control()
-    listed: Mapping[Nsid, ListedFrom] = {}
+    listed: Mapping[Nsid, Listed] = {}
+    notices: Notices = Notices()
 
 
 INITIAL = State()
@@ -73,30 +87,44 @@ def _job(state: State, row: Row, event: JobEvent) -> State:
         return _nothing(state, row, event)
     jobs = dict(state.jobs)  # a third of what {**jobs, id: after} costs
     jobs[after.id] = after
-    door, listed = state.control, state.listed
+    door, listed, notices = state.control, state.listed, state.notices
     if after.ended_at is not None:
         del jobs[after.id]
-        if after.listing_ends:
-            listed = {**listed, **after.listing_ends}
+        listed, notices = listings.ended(listed, after), notify.ended(notices, after)
     if type(event) is JobStarted and event.idempotency_key is not None:
         door = control.remember(door, event.idempotency_key, after.id)
-    return State(row.position, jobs, state.lexicons, state.source, door, listed)
+    return State(row.position, jobs, state.lexicons, state.source, door, listed, notices)
 
 
 def _lexicon(state: State, row: Row, event: LexiconEvent) -> State:
     one = lexicon.evolve(state.lexicons.get(event.nsid), event, row.position, row.at)
     lexicons = {**state.lexicons, event.nsid: one}
-    return State(row.position, state.jobs, lexicons, state.source, state.control, state.listed)
+    return replace(state, position=row.position, lexicons=lexicons)
 
 
 def _source(state: State, row: Row, event: SourceEvent) -> State:
-    source = evolve_source(state.source, event, row.at)
-    return State(row.position, state.jobs, state.lexicons, source, state.control, state.listed)
+    return _sourced(state, row, evolve_source(state.source, event, row.at))
 
 
 def _index(state: State, row: Row, event: IndexEvent) -> State:
-    source = evolve_index(state.source, event)
-    return State(row.position, state.jobs, state.lexicons, source, state.control, state.listed)
+    source = evolve_index(state.source, event, actor=row.actor, position=row.position)
+    after = _sourced(state, row, source)
+    if type(event) is not RecordsCommitted:
+        return after
+    notices = notify.unreadable(state.notices, event.unreadable)
+    return after if notices is state.notices else replace(after, notices=notices)
+
+
+def _sourced(state: State, row: Row, source: Source) -> State:
+    return State(
+        row.position,
+        state.jobs,
+        state.lexicons,
+        source,
+        state.control,
+        state.listed,
+        state.notices,
+    )
 
 
 def _control(state: State, row: Row, event: ControlEvent) -> State:
@@ -108,13 +136,16 @@ def _control(state: State, row: Row, event: ControlEvent) -> State:
         position=row.position,
         at=row.at,
     )
-    return State(row.position, state.jobs, state.lexicons, state.source, door, state.listed)
+    return replace(state, position=row.position, control=door)
+
+
+def _notify(state: State, row: Row, event: NotifyEvent) -> State:
+    notices = notify.evolve(state.notices, event, jobs=state.jobs, position=row.position, at=row.at)
+    return replace(state, position=row.position, notices=notices)
 
 
 def _nothing(state: State, row: Row, event: Event) -> State:
-    return State(
-        row.position, state.jobs, state.lexicons, state.source, state.control, state.listed
-    )
+    return _sourced(state, row, state.source)
 
 
 # A table, not `match`: a class pattern that does not fit asks msgspec's metaclass, 0.2 us each, a
@@ -126,4 +157,5 @@ _EVOLVE: dict[type[Event], Callable[[State, Row, Any], State]] = {
     **dict.fromkeys(catalog.index.TYPES.values(), _index),
     **dict.fromkeys(catalog.service.TYPES.values(), _nothing),
     **dict.fromkeys(catalog.control.TYPES.values(), _control),
+    **dict.fromkeys(catalog.notify.TYPES.values(), _notify),
 }

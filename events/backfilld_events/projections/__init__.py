@@ -11,13 +11,12 @@ from importlib import resources
 import msgspec
 
 from ..catalog import Event
-from ..catalog.index import RecordsCommitted
+from ..catalog.index import RecordsCommitted, RecordsRemoved
 from ..catalog.job import (
     BatchHandedOff,
     DidsGiven,
     JobEvent,
     JobStarted,
-    ListedFrom,
     PageDiscovered,
 )
 from ..catalog.lexicon import LexiconEvent
@@ -25,6 +24,8 @@ from ..catalog.source import ReposObserved
 from ..folds import INITIAL, State, evolve, job_after
 from ..folds.control import Control
 from ..folds.lexicon import Lexicon
+from ..folds.listed import Listed
+from ..folds.notify import Notices
 from ..folds.source import Source
 from ..ids import Nsid
 from ..log import read
@@ -37,7 +38,7 @@ from .pages import Page
 Progress = Callable[[int], None]
 PROGRESS_EVENTS = 500
 
-VERSION = 4  # raise it when a table, a fold or the meaning of a column changes: all is made anew
+VERSION = 5  # raise it when a table, a fold or the meaning of a column changes: all is made anew
 
 _ENCODE = msgspec.msgpack.Encoder().encode
 
@@ -80,7 +81,8 @@ class Projections:
             lexicons={lexicon.nsid: lexicon for lexicon in lexicons},
             source=msgspec.msgpack.decode(folded["source"], type=Source),
             control=msgspec.msgpack.decode(folded["control"], type=Control),
-            listed=msgspec.msgpack.decode(folded["listed"], type=dict[Nsid, ListedFrom]),
+            listed=msgspec.msgpack.decode(folded["listed"], type=dict[Nsid, Listed]),
+            notices=msgspec.msgpack.decode(folded["notices"], type=Notices),
         )
         self._kept = self.state
         return True
@@ -92,7 +94,7 @@ class Projections:
         self._db.execute("BEGIN IMMEDIATE")
         try:
             make(self._db)
-            self._keep(control=INITIAL.control, listed=INITIAL.listed)
+            self._keep(control=INITIAL.control, listed=INITIAL.listed, notices=INITIAL.notices)
             for row in read.rows(self._db):
                 self.fold(row, row.event)
                 if row.position % PROGRESS_EVENTS == 0:
@@ -121,6 +123,8 @@ class Projections:
             self._keep(control=state.control)
         if state.listed is not kept.listed:
             self._keep(listed=state.listed)
+        if state.notices is not kept.notices:
+            self._keep(notices=state.notices)
         self._kept = state
 
     def _keep(self, **parts: object) -> None:
@@ -132,6 +136,8 @@ class Projections:
     def _apply(self, before: State, row: Row, event: Event) -> None:
         if isinstance(event, RecordsCommitted):
             news.committed(self._db, self._numbers, event, row.position)
+        elif isinstance(event, RecordsRemoved):
+            news.removed(self._db, self._numbers, event, row.position)
         elif isinstance(event, ReposObserved):
             news.observed(self._db, self._numbers, event, row.position)
         elif isinstance(event, JobEvent):

@@ -66,10 +66,10 @@ def _make(db: sqlite3.Connection, page: Page, but: Sequence[int]) -> None:
     # one statement that counts is three times as fast as one row after the other
     if len(but) < page.count:
         db.execute(
-            "INSERT INTO repo (id, class, since, held, live, aside)"
+            "INSERT INTO repo (id, class, since, held, live, removed, aside)"
             " WITH RECURSIVE entry (number) AS"
             " (SELECT ? UNION ALL SELECT number + 1 FROM entry WHERE number + 1 < ?)"
-            f" SELECT number, 0, ?, 0, 0, 0 FROM entry WHERE number NOT IN ({places(but)})",
+            f" SELECT number, 0, ?, 0, 0, 0, 0 FROM entry WHERE number NOT IN ({places(but)})",
             (page.base, page.base + page.count, page.position, *but),
         )
 
@@ -199,6 +199,7 @@ def _known_again(
     forgotten = load(db, [number for (number,) in rows])
     for repo in forgotten.values():
         repo.tap_state = repo.tap_error = repo.tap_records = None
-        repo.drained, repo.aside, repo.handed = 0, 0, position
+        repo.drained = repo.removed = repo.aside = 0
+        repo.handed = position
     if forgotten:
         save(db, forgotten.values(), position, tally, told=True)

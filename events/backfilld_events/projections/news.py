@@ -4,7 +4,7 @@ import sqlite3
 from collections import Counter
 from collections.abc import Sequence
 
-from ..catalog.index import RecordsCommitted
+from ..catalog.index import RecordsCommitted, RecordsRemoved
 from ..catalog.index import Tally as Receipts
 from ..catalog.source import ReposObserved
 from . import coverage, jobs, pages
@@ -54,6 +54,7 @@ def committed(
     for one in event.tallies:
         repo = repos[number_of[one.repo]]
         repo.live += one.inserted - one.deleted
+        repo.removed = max(0, repo.removed - one.inserted)
         repo.aside += one.dead + one.ignored
     for account in event.accounts:
         repo = repos[number_of[account.repo]]
@@ -66,6 +67,23 @@ def committed(
     tally.write(db)
     _count(db, event, number_of)
     _add_up(db, event)
+
+
+def removed(db: sqlite3.Connection, numbers: Numbers, event: RecordsRemoved, position: int) -> None:
+    """Somebody took records out of the index. They had come, so nothing more is waited for."""
+    found = numbers.find([one.repo for one in event.repos])
+    repos = load(db, {number for number in found if number is not None})
+    for one, number in zip(event.repos, found, strict=True):
+        if number is not None:
+            repos[number].live -= one.count
+            repos[number].removed += one.count
+    tally = Tally()
+    save(db, repos.values(), position, tally, told=False)
+    tally.write(db)
+    db.execute(
+        "UPDATE delivered SET deleted = deleted + ? WHERE collection = ?",
+        (sum(one.count for one in event.repos), event.collection),
+    )
 
 
 def _numbers(

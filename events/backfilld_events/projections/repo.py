@@ -25,6 +25,7 @@ class Repo(Struct):
     handed: int | None
     held: int
     live: int
+    removed: int
     aside: int
     account: str | None
     handle: str | None
@@ -55,8 +56,8 @@ def load(db: sqlite3.Connection, numbers: Collection[int]) -> dict[int, Repo]:
     found: dict[int, Repo] = {}
     for some in batches(sorted(numbers)):
         rows = db.execute(
-            f"SELECT id, class, handed, held, live, aside, {_SEEN}, coalesce(drained, 0) FROM repo"
-            f" LEFT JOIN seen ON seen.repo = repo.id WHERE id IN ({places(some)})",
+            f"SELECT id, class, handed, held, live, removed, aside, {_SEEN}, coalesce(drained, 0)"
+            f" FROM repo LEFT JOIN seen ON seen.repo = repo.id WHERE id IN ({places(some)})",
             some,
         )
         for columns in rows:
@@ -68,16 +69,16 @@ def classified(repo: Repo) -> Class:
     """The class it is in."""
     if repo.account not in (None, "active"):
         return Class.GONE
-    came = repo.live + repo.aside
+    kept = repo.live + repo.removed
     match repo.tap_state:
         # `aside` is no measure: what came and was not kept may come again, and count again
-        case "active" if repo.drained or repo.live >= (repo.tap_records or 0):
+        case "active" if repo.drained or kept >= (repo.tap_records or 0):
             return Class.SYNCED if repo.live else Class.EMPTY
         case "error" | "unknown":
             return Class.FAILED
         case "desynchronized" if not repo.tap_error:
             return Class.PARKED  # tap: an empty error means that the host is rate-limiting
-    if came:
+    if kept or repo.aside:
         return Class.ARRIVING
     return Class.DISCOVERED if repo.handed is None else Class.HANDED_OFF
 
@@ -101,12 +102,15 @@ def save(
             tally.add(job, repo.kind, 1, held=held)
     db.executemany(
         "UPDATE repo SET class = ?1, since = iif(class = ?1, since, ?2), handed = ?3, held = ?4,"
-        " live = ?5, aside = ?6 WHERE id = ?7",
+        " live = ?5, removed = ?6, aside = ?7 WHERE id = ?8",
         [
-            (int(one.kind), position, one.handed, one.held, one.live, one.aside, one.id)
+            (
+                int(one.kind), position, one.handed, one.held, one.live, one.removed, one.aside,
+                one.id,
+            )
             for one in repos
         ],
-    )
+    )  # fmt: skip
     if told:
         db.executemany(
             f"INSERT OR REPLACE INTO seen (repo, {_SEEN}, drained)"

@@ -15,6 +15,12 @@ def counts(db: sqlite3.Connection, job: int) -> dict[Class, int]:
     return {Class(kind): n for kind, n in rows if n}
 
 
+def dead_letters(db: sqlite3.Connection) -> int:
+    """How many records of all receipts went to the dead letters."""
+    (n,) = db.execute("SELECT coalesce(sum(dead), 0) FROM delivered").fetchone()
+    return int(n)
+
+
 class Asked(Struct, frozen=True):
     """A repository to ask Tap about, with its last answer: state, error, rev, records.
     `arriving`: its records are not all here, as far as we know."""

@@ -40,7 +40,8 @@ CREATE TABLE repo (
     since      INTEGER NOT NULL,             -- the position that put it into its class
     handed     INTEGER,                      -- the position of its first hand-off since Tap knows it
     held       INTEGER NOT NULL,             -- 1: a job counts it as classes.Class.HELD
-    live       INTEGER NOT NULL,             -- rows in the index: inserted less deleted
+    live       INTEGER NOT NULL,             -- rows in the index: inserted less deleted or removed
+    removed    INTEGER NOT NULL,             -- taken out of the index by hand, and not come again
     aside      INTEGER NOT NULL              -- came, and is no row: dead letters, not asked for
 ) STRICT;
 CREATE INDEX repo_unsettled ON repo (id) WHERE class IN (1, 2, 5) OR held = 1;

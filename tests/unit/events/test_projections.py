@@ -12,7 +12,15 @@ from msgspec.structs import replace
 from support.given import LIKES, POSTS, did, dids, handed_off, page, started
 
 from backfilld_events import ids
-from backfilld_events.catalog.index import Account, RecordsCommitted, Tally
+from backfilld_events.catalog import Event
+from backfilld_events.catalog.index import (
+    Account,
+    RecordsCommitted,
+    RecordsRemoved,
+    RemovalAsked,
+    Removed,
+    Tally,
+)
 from backfilld_events.catalog.job import JobCompleted, JobEvent, JobPickedUp, PageDiscovered
 from backfilld_events.catalog.lexicon import LexiconDeleted, LexiconUploaded
 from backfilld_events.catalog.source import Observation, ReposObserved, TapConnected
@@ -69,14 +77,12 @@ class History:
     def __init__(self) -> None:
         self.jobs: dict[str, tuple[int, int]] = {}
         self.receipts = 0
+        self.live: dict[int, int] = {}
         self.uploads = 0
 
     def draw(self, data: st.DataObject) -> list[NewEvent]:
-        return data.draw(
-            st.sampled_from(
-                [self.start, self.page, self.batch, self.observe, self.commit, self.other]
-            )
-        )(data)
+        kinds = [self.start, self.page, self.batch, self.observe, self.commit, self.remove]
+        return data.draw(st.sampled_from([*kinds, self.other]))(data)
 
     def start(self, data: st.DataObject) -> list[NewEvent]:
         job = f"j{len(self.jobs)}"
@@ -129,12 +135,29 @@ class History:
             Tally(pack_one(did(n)), 0, inserted=data.draw(st.integers(0, 3)), ignored=n % 2)
             for n in data.draw(st.lists(st.integers(0, 12), max_size=4, unique=True))
         ]
+        for tally in tallies:
+            n = int.from_bytes(tally.repo, "big")
+            self.live[n] = self.live.get(n, 0) + tally.inserted
         accounts = [
             Account(pack_one(did(n)), data.draw(st.sampled_from(["active", "deleted"])), "h.test")
             for n in data.draw(st.lists(st.integers(0, 12), max_size=2, unique=True))
         ]
         event = RecordsCommitted(first, self.receipts, [POSTS], tallies, accounts, 0)
         return [NewEvent("index", event, "system")]
+
+    def remove(self, data: st.DataObject) -> list[NewEvent]:
+        self.receipts += 1
+        taken = []
+        for n in sorted(n for n, live in self.live.items() if live):
+            count = data.draw(st.integers(0, self.live[n]))
+            self.live[n] -= count
+            taken.append(Removed(pack_one(did(n)), count))
+        asked, last = f"r{self.receipts}", data.draw(st.booleans())
+        event = RecordsRemoved(self.receipts, POSTS, None, asked, last, taken)
+        return [
+            NewEvent(f"removal/{asked}", RemovalAsked(asked, POSTS, 7), "uid:1"),
+            NewEvent("index", event, "uid:1"),
+        ]
 
     def other(self, data: st.DataObject) -> list[NewEvent]:
         self.uploads += 1
@@ -242,6 +265,38 @@ def test_a_repository_is_synced_when_as_many_records_came_as_tap_knows(tmp_path:
     assert happens(active(0, 4)) == {Class.ARRIVING: 1, Class.EMPTY: 1}
     third = RecordsCommitted(3, 3, [POSTS], [Tally(pack_one(did(0)), 0, inserted=2)], [], 0)
     assert happens(third) == {Class.SYNCED: 1, Class.EMPTY: 1}
+
+
+def test_what_a_person_removed_from_the_index_is_not_waited_for(tmp_path: Path) -> None:
+    db = open_writer(tmp_path / "events.db", "backfilld_events.log")
+    log = EventLog(db)
+
+    def happens(stream: str, event: Event) -> dict[Class, int]:
+        log.append([Append([NewEvent(stream, event, "x")])], 1)
+        return repos.counts(db, 1)
+
+    def active(records: int) -> ReposObserved:
+        seen = Observation(pack_one(did(0)), "active", "", None, records)
+        return ReposObserved("t", False, [seen])
+
+    def came(receipt: int, count: int) -> RecordsCommitted:
+        tally = Tally(pack_one(did(0)), 0, inserted=count)
+        return RecordsCommitted(receipt, receipt, [POSTS], [tally], [], 0)
+
+    def removed(receipt: int, count: int) -> RecordsRemoved:
+        return RecordsRemoved(receipt, POSTS, None, "r", True, [Removed(pack_one(did(0)), count)])
+
+    happens("job/a", started(POSTS))
+    happens("job/a", page(0, 1, cursor=None))
+    happens("job/a", handed_off(1))
+    happens("index", came(1, 3))
+    assert happens("tap", active(3)) == {Class.SYNCED: 1}
+    assert happens("index", removed(2, 2)) == {Class.SYNCED: 1}
+    assert happens("index", removed(3, 1)) == {Class.EMPTY: 1}, "nothing of it is here any more"
+    assert happens("tap", active(4)) == {Class.ARRIVING: 1}, "there is one that never came"
+    assert happens("index", came(4, 1)) == {Class.ARRIVING: 1}, "one of the three, or the fourth?"
+    assert happens("index", came(5, 3)) == {Class.SYNCED: 1}
+    db.close()
 
 
 def test_a_stray_404_is_asked_about_again(tmp_path: Path) -> None:

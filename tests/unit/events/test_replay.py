@@ -8,7 +8,12 @@ from support.given import LIKES, POSTS, handed_off, page, started
 
 from backfilld_events import folds
 from backfilld_events.catalog import TYPES, Event, JobEvent
-from backfilld_events.catalog.index import RecordsCommitted
+from backfilld_events.catalog.index import (
+    RecordsCommitted,
+    RecordsRemoved,
+    RemovalAsked,
+    Removed,
+)
 from backfilld_events.catalog.job import JobCompleted
 from backfilld_events.catalog.lexicon import LexiconUploaded
 from backfilld_events.catalog.service import ServiceStarted
@@ -29,6 +34,11 @@ NEWS = [
     ("job/b", started(LIKES)),
     ("job/a", page(0, 3, cursor=None)),
     ("index", RecordsCommitted(1, 4, [], [], [], 0)),
+    ("removal/r", RemovalAsked("r", POSTS, 7)),
+    ("removal/q", RemovalAsked("q", LIKES, 7)),
+    ("index", RecordsRemoved(5, POSTS, None, "r", False, [Removed(b"x", 2)])),
+    ("index", RecordsRemoved(6, POSTS, "at://x", None, True, [])),
+    ("index", RecordsRemoved(7, POSTS, None, "r", True, [])),
     ("tap", ReposObserved("http://t", False, [])),
     ("job/a", handed_off(3)),
     ("job/a", JobCompleted(3, 3, 0, [])),
@@ -47,6 +57,8 @@ def test_at_every_position_a_replay_is_the_state_of_that_moment(tmp_path: Path) 
         assert replay(read.rows(db, upto=position)) == state
         assert replay(read.rows(db, position), state) == states[-1]
     assert set(states[-1].jobs) == {"b"}
+    assert (states[-1].source.receipts, set(states[-1].source.removals)) == (7, {"q"})
+    assert {state.source.removals["r"].deleted for state in states[9:11]} == {2}
     db.close()
     log.close()
 

@@ -1,16 +1,44 @@
 """The API's routes: HappyView's paths and shapes, over the desk (commands) and the views (reads).
 
-The one rule: an answer is given when what it says is durable. Who asked is the peer of the
-socket, and stands in the log as the actor.
+The one rule: an answer is given when what it says is durable. Who asked is known by the guard,
+and stands in the log as the actor.
 """
 
 from litestar.types import ControllerRouterHandler
 
 from ..door import Door
-from . import backfill, lexicons, log, reads
+from . import (
+    backfill,
+    events,
+    jobs,
+    keys,
+    lexicons,
+    log,
+    me,
+    network_lexicons,
+    notify,
+    openapi,
+    reads,
+    records,
+    stream,
+)
 
 
 def routes(door: Door) -> list[ControllerRouterHandler]:
     """All of them."""
-    parts = (backfill, lexicons, reads, log)
-    return [handler for part in parts for handler in part.routes(door)]
+    parts = (
+        backfill,
+        jobs,
+        lexicons,
+        network_lexicons,
+        reads,
+        log,
+        keys,
+        me,
+        notify,
+        records,
+        events,
+        stream,
+    )
+    handlers = [handler for part in parts for handler in part.routes(door)]
+    return [*handlers, openapi.route(handlers)]

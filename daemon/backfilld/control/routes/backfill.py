@@ -1,80 +1,217 @@
-"""Jobs: start one, list them, look at one."""
+"""Jobs: start one, say what it would be, list them."""
+
+from collections.abc import AsyncIterator, Mapping
+from typing import Annotated, Any
+from urllib.parse import urlencode
 
 import msgspec
-from litestar import get, post
+from litestar import Response, get, post
+from litestar.openapi import ResponseSpec
+from litestar.params import FromQuery, HeaderParameter, Parameter, RawBody
+from litestar.response import Stream
 from litestar.types import ControllerRouterHandler
 
 from backfilld_events import ids
-from backfilld_events.ids import Did
+from backfilld_events.catalog.job import JobFailed, JobStarted
 
+from ...backfill import decide
 from ...backfill.commands import StartJob
+from ...failures import clean
+from .. import forecast, holding
+from ..accounts import accounts
 from ..door import Asked, Door, actor
 from ..problems import BadRequest, decoded, nsid_of
-from ..shapes import (
-    JobDetail,
-    JobShape,
-    StartBody,
-    Started,
+from ..shapes import JobDetail, JobShape, StartBody, Started
+from ..shapes_jobs import REASON_CHARS_MAX, Plan
+from ..views_jobs import JobPage, Wanted
+from .jobs import the_job
+
+PAST_JOBS = 5  # whose rates a plan rests on
+LIST_MAX = 1000
+STATUSES = (
+    "pending", "running", "pausing", "paused", "cancelling", "cancelled", "completed", "failed",
+)  # fmt: skip
+
+_KEY = "^[ -~]{1,255}$"  # a header's value has no line's end
+_FILTERS = ("limit", "cursor", "status", "collection", "did")
+_STARTED = ResponseSpec(data_container=Started, description="The job, durable.")
+_PLAN = ResponseSpec(
+    Plan, generate_examples=False, description="With dry_run: what the job would be."
 )
+_JOBS = ResponseSpec(list[JobShape], generate_examples=False, description="Newest first.")
 
 
 def routes(door: Door) -> list[ControllerRouterHandler]:
     """See the handlers."""
 
-    @post("/admin/backfill", status_code=201)
-    async def start(body: bytes, request: Asked) -> Started:
-        """Starts a job; answers as soon as its first event is durable."""
-        done = await door.desk.submit(_command(decoded(body, StartBody)), actor(request))
-        detail = await _the_job(door, done.id or "")
-        return Started(
-            id=detail.id,
-            status="failed" if detail.state == "failed" else "pending",
-            state=detail.state if detail.state == "failed" else "pending",
-            collections=detail.collections,
-            position=done.rows[-1].position if done.rows else detail.position,
-            error=msgspec.UNSET if detail.error is None else detail.error,
+    @post(
+        "/admin/backfill",
+        status_code=201,
+        opt={"query": ("wait", "dry_run"), "body": StartBody},
+        responses={200: _PLAN, 201: _STARTED},
+    )
+    async def start(
+        body: RawBody,
+        request: Asked,
+        wait: Annotated[int | None, Parameter(ge=1, le=holding.WAIT_S_MAX)] = None,
+        dry_run: FromQuery[bool] = False,
+        idempotency_key: Annotated[
+            str | None, HeaderParameter(name="Idempotency-Key", pattern=_KEY)
+        ] = None,
+    ) -> Response[Any]:
+        """Starts a job; answers as soon as its first event is durable, or when it has ended if
+        asked to wait."""
+        command = await command_of(door, decoded(body, StartBody), idempotency_key)
+        if dry_run:
+            return Response(await plan_of(door, command), status_code=200)
+        done = await door.desk.submit(command, actor(request))
+        job_id = done.id or ""
+        seconds = wait or holding.preferred_wait(request)
+        if seconds is not None:
+            await holding.until_ended(door, request, job_id, seconds)
+        detail = await the_job(door, job_id)
+        started = _started(detail, as_it_is=done.joined or seconds is not None)
+        if done.rows:
+            started.position = done.rows[-1].position
+        if done.joined:
+            started.joined = True
+        if seconds is not None:
+            started.total_repos = detail.total_repos
+        return Response(started, status_code=201)
+
+    @get("/admin/backfill/status", opt={"query": _FILTERS}, responses={200: _JOBS})
+    async def jobs(
+        limit: Annotated[int | None, Parameter(ge=1, le=LIST_MAX)] = None,
+        cursor: FromQuery[str | None] = None,
+        status: FromQuery[str | None] = None,
+        collection: FromQuery[str | None] = None,
+        did: FromQuery[str | None] = None,
+    ) -> Response[Any]:
+        """Jobs, newest first: all, or `limit` of them and a Link to the next. `did`: those that
+        were asked for this account, alone or in a list."""
+        wanted = _wanted(status, collection, did)
+        before = None if cursor is None else _number(cursor)
+        if limit is None:
+            return Stream(_all(door, wanted, before), media_type="application/json")
+        found = await _some(door, wanted, before, limit + 1)
+        headers: dict[str, str] = {}
+        if len(found) > limit:
+            query = {"limit": limit, "status": status, "collection": collection, "did": did}
+            headers["Link"] = _next(query, found[limit - 1].position)
+        return Response(found[:limit], headers=headers)
+
+    return [start, jobs]
+
+
+async def command_of(door: Door, body: StartBody, idempotency_key: str | None) -> StartJob:
+    """The command that a body asks for; handles are looked up. Raises BadRequest."""
+    return StartJob(
+        collection=nsid_of(body.collection, "collection"),
+        dids=await accounts(door.handles, body.did, body.dids),
+        priority=body.priority or 0,
+        reason=clean(body.reason or "", REASON_CHARS_MAX),
+        idempotency_key=idempotency_key,
+    )
+
+
+def _started(detail: JobDetail, *, as_it_is: bool) -> Started:
+    ended = detail.completed_at is not None and detail.state == "failed"
+    return Started(
+        id=detail.id,
+        status=detail.status if as_it_is or ended else "pending",
+        state=detail.state if as_it_is or ended else "pending",
+        collections=detail.collections,
+        position=detail.position,
+        error=msgspec.UNSET if detail.error is None else detail.error,
+    )
+
+
+async def plan_of(door: Door, command: StartJob) -> Plan:
+    """What the job would be; nothing is written."""
+    decision = decide.start_job(door.journal.state, command, job_id="", actor="")
+    events = [new.event for new in decision.events]
+    failed = next((one for one in events if isinstance(one, JobFailed)), None)
+    started = next((one for one in events if isinstance(one, JobStarted)), None)
+    if started is not None:
+        collections = started.collections
+    else:
+        collections = [
+            ids.Nsid(one) for one in (await the_job(door, decision.id or "")).collections
+        ]
+    if command.dids:
+        expected = forecast.exactly(len(command.dids))
+    elif failed is not None:
+        expected = forecast.nothing(failed.why)
+    else:
+        whole = await door.views.past(collections, 1)
+        parts = [await door.views.past([one], 1) for one in collections] if not whole else []
+        expected = forecast.expected(
+            whole[0] if whole else None, [part[0] if part else None for part in parts]
         )
-
-    @get("/admin/backfill/status")
-    async def jobs() -> list[JobShape]:
-        """Every job, newest first."""
-        return await door.views.jobs()
-
-    @get("/admin/backfill/{job_id:str}")
-    async def job(job_id: str) -> JobDetail:
-        """One job: by its id, a unique beginning of it, or `last`."""
-        return await _the_job(door, job_id)
-
-    return [start, jobs, job]
+    past = await door.views.past(None, PAST_JOBS)
+    return Plan(
+        dry_run=True,
+        collections=list(collections),
+        accounts=len(command.dids) or None,
+        expected=expected,
+        duration=forecast.duration(expected.repos, past),
+        would_join=decision.id if decision.joined else None,
+        error=msgspec.UNSET if failed is None else failed.why,
+    )
 
 
-async def _the_job(door: Door, job_id: str) -> JobDetail:
-    detail = await door.views.job(job_id)
-    if detail is None:
+def _wanted(status: str | None, collection: str | None, did: str | None) -> Wanted:
+    if status is not None and status not in STATUSES:
         raise BadRequest(
-            404, "backfill job not found", "job-not-found",
-            "name it by its id or a beginning that fits one job; see backfillctl jobs",
+            400, f"no job has the status {ids.shown(status)}", "bad-request",
+            f"one of {', '.join(STATUSES)}", "status",
         )  # fmt: skip
-    return detail
-
-
-def _command(body: StartBody) -> StartJob:
-    given = [*([body.did] if body.did is not None else []), *(body.dids or [])]
-    if body.dids is not None and not any(entry.strip() for entry in given):
+    if did is not None and not ids.is_did(did):
         raise BadRequest(
-            400, "no valid accounts given: every entry was blank", "bad-request",
-            "name DIDs, or leave dids out to ask the relay", "dids",
-        )  # fmt: skip
-    dids: list[Did] = []
-    bad: list[str] = []
-    for entry in given:
-        if ids.is_did(entry):
-            dids.append(Did(entry))
-        else:
-            bad.append(ids.shown(entry))
-    if bad:
-        raise BadRequest(
-            400, f"not a DID: {', '.join(bad)}", "bad-did",
+            400, f"{ids.shown(did)} is not a DID", "bad-request",
             "a DID looks like did:plc:ewvi7nxzyoun6zhxrhs64oiz", "did",
         )  # fmt: skip
-    return StartJob(nsid_of(body.collection, "collection"), tuple(dict.fromkeys(dids)))
+    return Wanted(status, nsid_of(collection, "collection"), None if did is None else ids.Did(did))
+
+
+def _number(cursor: str) -> int:
+    if cursor[:1] != "j" or not cursor[1:].isascii() or not cursor[1:19].isdecimal():
+        raise BadRequest(
+            400, f"invalid cursor: {ids.shown(cursor)}", "bad-request",
+            "take it from the Link of the page before, or leave it out", "cursor",
+        )  # fmt: skip
+    return int(cursor[1:19])
+
+
+def _next(query: Mapping[str, str | int | None], last: int) -> str:
+    asked = {name: value for name, value in query.items() if value is not None}
+    where = urlencode({**asked, "cursor": f"j{last}"})
+    return f'</admin/backfill/status?{where}>; rel="next"'
+
+
+async def _some(door: Door, wanted: Wanted, before: int | None, limit: int) -> list[JobShape]:
+    found: list[JobShape] = []
+    async for page in _pages(door, wanted, before):
+        found += page.jobs
+        if len(found) >= limit:
+            break
+    return found[:limit]
+
+
+async def _all(door: Door, wanted: Wanted, before: int | None) -> AsyncIterator[bytes]:
+    """One array, never whole in memory."""
+    between = b"["
+    async for page in _pages(door, wanted, before):
+        for job in page.jobs:
+            yield between + msgspec.json.encode(job)
+            between = b","
+    yield b"[]" if between == b"[" else b"]"
+
+
+async def _pages(door: Door, wanted: Wanted, before: int | None) -> AsyncIterator[JobPage]:
+    while True:
+        page = await door.views.page(wanted, before)
+        yield page
+        if page.before is None:
+            return
+        before = page.before

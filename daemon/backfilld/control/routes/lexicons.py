@@ -2,6 +2,7 @@
 
 import msgspec
 from litestar import Response, delete, get, post
+from litestar.params import FromPath, RawBody
 from litestar.types import ControllerRouterHandler
 from msgspec import Raw, Struct
 
@@ -25,7 +26,7 @@ def routes(door: Door) -> list[ControllerRouterHandler]:
     """See the handlers."""
 
     @post("/admin/lexicons", status_code=201, opt={"body": LexiconBody})
-    async def upload(body: bytes, request: Asked) -> Response[LexiconUploadedShape]:
+    async def upload(body: RawBody, request: Asked) -> Response[LexiconUploadedShape]:
         """Takes in a lexicon; a record lexicon with `backfill` starts a job in the same append."""
         data = decoded(body, LexiconBody)
         try:
@@ -63,7 +64,7 @@ def routes(door: Door) -> list[ControllerRouterHandler]:
         return [await _shape(door, one) for one in there]
 
     @get("/admin/lexicons/{nsid:str}")
-    async def lexicon(nsid: str) -> LexiconDetail:
+    async def lexicon(nsid: FromPath[str]) -> LexiconDetail:
         """One lexicon with its document."""
         found = door.journal.state.lexicons.get(Nsid(nsid))
         if found is None or found.deleted:
@@ -71,7 +72,7 @@ def routes(door: Door) -> list[ControllerRouterHandler]:
         return await door.views.lexicon(found)
 
     @delete("/admin/lexicons/{nsid:str}")
-    async def forget(nsid: str, request: Asked) -> None:
+    async def forget(nsid: FromPath[str], request: Asked) -> None:
         """Forgets a lexicon; its records and Tap's repositories stay."""
         await door.desk.submit(DeleteLexicon(Nsid(nsid)), actor(request))
 

@@ -1,57 +1,106 @@
-"""The log itself, one event a line."""
+"""The log itself, one event a line; and where it ends."""
 
-from collections.abc import AsyncIterator
-from typing import Annotated
+from collections.abc import AsyncGenerator
+from typing import Annotated, NamedTuple
 
 import trio
 from litestar import get
-from litestar.params import Parameter
+from litestar.params import FromQuery, HeaderParameter, Parameter, QueryParameter
 from litestar.response import Stream
 from litestar.types import ControllerRouterHandler
 
-from ..door import Door
+from .. import frames
+from ..door import Asked, Door
+from ..following import news_or_stop, streamed
+from ..live import EVERY_S
+from ..shapes_reads import Checkpoint
+from ..watching import KEEP_ALIVE_S, position_of
 
 LOG_PAGE_BYTES = 256 * 2**10  # a reader that does not read holds no more than this
 POSITION_MAX = 2**62
+LINES = "application/x-ndjson"
+
+
+class _Wanted(NamedTuple):
+    """Which events; with `events` as server-sent ones, which follow in any case."""
+
+    after: int
+    stream: str | None
+    type: str | None
+    limit: int
+    follow: bool
+    events: bool
 
 
 def routes(door: Door) -> list[ControllerRouterHandler]:
     """See the handlers."""
 
-    @get("/admin/log", opt={"query": ("after", "tail", "stream", "type", "limit", "follow")})
+    @get(
+        "/admin/log",
+        opt={
+            "query": ("after", "tail", "stream", "type", "limit", "follow"),
+            "media": (LINES, frames.MEDIA_TYPE),
+        },
+    )
     async def log(
+        request: Asked,
         after: Annotated[int, Parameter(ge=0, le=POSITION_MAX)] = 0,
         tail: Annotated[int, Parameter(ge=0, le=10_000)] = 0,
-        stream: str | None = None,
-        event_type: Annotated[str | None, Parameter(query="type")] = None,
+        stream: FromQuery[str | None] = None,
+        event_type: Annotated[str | None, QueryParameter(name="type")] = None,
         limit: Annotated[int, Parameter(ge=1, le=1_000_000)] = 1_000_000,
-        follow: bool = False,
+        follow: FromQuery[bool] = False,
+        last_event_id: Annotated[str | None, HeaderParameter(name="Last-Event-ID")] = None,
     ) -> Stream:
         """Events as JSON, one a line: after a position, or the last `tail`; with `follow` it goes
-        on until one of the two sides ends."""
-        start = await door.log_views.tail(tail, stream, event_type) if tail else after
-        lines = _lines(door, start, stream, event_type, limit, follow)
-        return Stream(lines, media_type="application/x-ndjson")
+        on until one of the two sides ends. As server-sent events, and so on from Last-Event-ID, for
+        those who accept text/event-stream."""
+        is_sse = frames.MEDIA_TYPE in request.headers.get("accept", "")
+        newest = door.journal.state.position
+        known = position_of(last_event_id, newest) if is_sse else None
+        if known is not None:
+            after = known
+        elif tail:
+            after = await door.log_views.tail(tail, stream, event_type)
+        wanted = _Wanted(after, stream, event_type, limit, follow or is_sse, is_sse)
+        if is_sse:
+            return streamed(_sent(door, request, wanted), frames.MEDIA_TYPE, frames.HEADERS)
+        return streamed(_sent(door, request, wanted), LINES)
 
-    return [log]
+    @get("/admin/log/checkpoint")
+    async def checkpoint() -> Checkpoint:
+        """Where the log ends, and the hash there: whoever keeps it elsewhere can prove later that
+        nothing up to it was changed."""
+        return Checkpoint(*await door.log_views.checkpoint())
+
+    return [log, checkpoint]
 
 
-async def _lines(
-    door: Door, after: int, stream: str | None, event_type: str | None, limit: int, follow: bool
-) -> AsyncIterator[bytes]:
+async def _sent(door: Door, request: Asked, wanted: _Wanted) -> AsyncGenerator[bytes, None]:
+    after, limit, sent = wanted.after, wanted.limit, trio.current_time()
+    if wanted.events:
+        yield frames.RETRY
     while limit > 0:
-        news = door.journal.watch()
-        page = await door.log_views.log(after, stream, event_type, limit, LOG_PAGE_BYTES)
-        if page.lines:
-            yield page.lines
-        limit -= page.rows
+        news, looked = door.journal.watch(), trio.current_time()
+        page = await door.log_views.log(after, wanted.stream, wanted.type, limit, LOG_PAGE_BYTES)
+        if page.events:
+            yield _page(page.events, wanted.events)
+            sent = trio.current_time()
+        limit -= len(page.events)
         after = page.last
         if page.more:
-            continue
-        if not follow:
+            continue  # the history is sent to its end: one that is cut must not look whole
+        if not wanted.follow or door.stop.is_set() or not door.still_allowed(request):
             return
-        while not news.is_set():
-            if door.stop.is_set():
-                return
-            with trio.move_on_after(1):
-                await news.wait()
+        if await news_or_stop(door, news, KEEP_ALIVE_S):
+            # what comes soon after is sent with it
+            await news_or_stop(door, trio.Event(), looked + EVERY_S - trio.current_time())
+        elif wanted.events and trio.current_time() - sent >= KEEP_ALIVE_S:
+            yield frames.KEEP_ALIVE
+            sent = trio.current_time()
+
+
+def _page(events: list[tuple[int, bytes]], sse: bool) -> bytes:
+    if sse:
+        return b"".join(frames.line(position, data) for position, data in events)
+    return b"".join(data + b"\n" for _, data in events)

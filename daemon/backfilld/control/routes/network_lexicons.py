@@ -1,6 +1,7 @@
 """Lexicons of the network: look one up, take one in, list and forget those that were taken in."""
 
 from litestar import delete, get, post
+from litestar.params import FromPath, RawBody
 from litestar.types import ControllerRouterHandler
 from msgspec import Raw
 
@@ -29,7 +30,7 @@ def routes(door: Door) -> list[ControllerRouterHandler]:
     """See the handlers."""
 
     @post("/admin/network-lexicons", status_code=201, opt={"body": NetworkLexiconBody})
-    async def add(body: bytes, request: Asked) -> NetworkLexiconAdded:
+    async def add(body: RawBody, request: Asked) -> NetworkLexiconAdded:
         """Fetches a lexicon from where its authority publishes it, and takes it in."""
         data = decoded(body, NetworkLexiconBody)
         nsid = _nsid(data.nsid)
@@ -57,7 +58,7 @@ def routes(door: Door) -> list[ControllerRouterHandler]:
         return [_shape(one) for one in sorted(held, key=lambda one: one.nsid) if _is_added(one)]
 
     @get("/admin/network-lexicons/resolve/{nsid:str}")
-    async def resolve(nsid: str) -> ResolvedLexicon:
+    async def resolve(nsid: FromPath[str]) -> ResolvedLexicon:
         """Fetches a lexicon and shows it; nothing is kept."""
         found = await _found(door, _nsid(nsid))
         return ResolvedLexicon(
@@ -70,7 +71,7 @@ def routes(door: Door) -> list[ControllerRouterHandler]:
         )
 
     @delete("/admin/network-lexicons/{nsid:str}")
-    async def forget(nsid: str, request: Asked) -> None:
+    async def forget(nsid: FromPath[str], request: Asked) -> None:
         """Forgets a lexicon that came from the network; its records stay."""
         found = door.journal.state.lexicons.get(Nsid(nsid))
         if found is None or not _is_added(found):

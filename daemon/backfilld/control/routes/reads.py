@@ -1,17 +1,25 @@
-"""How things stand: health, Tap's counters, the index."""
+"""How things stand: health, Tap, the relays, the index."""
 
-from typing import Annotated
+import platform
+import sqlite3
+from typing import Any
 
-from litestar import get
-from litestar.params import Parameter
+from litestar import Response, get
+from litestar.openapi import ResponseSpec
 from litestar.types import ControllerRouterHandler
 
 from ... import __version__
-from .. import words
+from ...failures import Failure
+from ...sources.tap.http import DIDS_MAX
 from ..door import Door
-from ..shapes import ChannelShape, Health, JobShape, LogShape, Records, Stats, TapStats
+from ..health import health
+from ..problems import of_tap
+from ..relays import relays
+from ..shapes import Health, Stats, TapDown, TapShape, TapStats
+from ..shapes_reads import RelayShape, TapFilters, TapLimits, Version
 
-JOBS_IN_HEALTH = 20
+_UP = ResponseSpec(data_container=TapStats, description="What Tap tells.")
+_DOWN = ResponseSpec(TapDown, generate_examples=False, description="Tap gives no answer.")
 
 
 def routes(door: Door) -> list[ControllerRouterHandler]:
@@ -23,59 +31,75 @@ def routes(door: Door) -> list[ControllerRouterHandler]:
         return "ok"
 
     @get("/admin/health")
-    async def health() -> Health:
+    async def whole() -> Health:
         """Is anything wrong, in one sentence."""
-        shown = await door.views.jobs(JOBS_IN_HEALTH)
-        stats = await door.views.stats()
-        channel, config = door.channel(), door.config()
-        status, verdict = _verdict(shown, channel)
-        return Health(
-            status=status,
-            verdict=verdict,
-            version=__version__,
-            tap_url=config.tap.url,
-            channel=channel,
-            relays=list(config.relay.urls),
-            records=stats.total_records,
-            dead_letters=await door.views.dead_letters(),
-            log=LogShape(door.journal.state.position, door.rebuilt),
-            jobs=shown,
-        )
+        return await health(door)
 
-    @get("/admin/tap/stats")
-    async def tap_stats() -> TapStats:
+    @get("/admin/tap/stats", responses={200: _UP, 502: _DOWN})
+    async def tap_stats() -> Response[Any]:
         """Tap's counters; the outbox buffer tells how much is queued."""
-        every_s = float(door.config().tap.stats_interval)
-        return await door.counters.stats(door.channel(), every_s)
+        try:
+            return Response(await _stats(door))
+        except Failure as failure:
+            said = of_tap(failure)
+            last = door.counters.last(door.channel())
+            down = TapDown(error=said.error, code=said.code, hint=said.hint, last=last)
+            return Response(down, status_code=502)
+
+    @get("/admin/tap")
+    async def tap() -> TapShape:
+        """Tap: whether it answers, the channel to it, what we ask of it and what it sends."""
+        return await _tap(door)
+
+    @get("/admin/relay")
+    async def relay() -> list[RelayShape]:
+        """Each relay: its last answer, who waits for it, until when it has us wait."""
+        urls = [url.rstrip("/") for url in door.config().relay.urls]
+        return relays(door.journal.state, urls)
 
     @get("/admin/stats")
     async def stats() -> Stats:
         """Records in the index, by collection."""
-        return await door.views.stats()
+        return await door.views.stats(_wanted(door))
 
-    @get("/admin/records", opt={"query": ("collection", "limit", "cursor")})
-    async def records(
-        collection: str,
-        limit: Annotated[int, Parameter(ge=1, le=100)] = 20,
-        cursor: str | None = None,
-    ) -> Records:
-        """Records of a collection, newest first."""
-        return await door.views.records(collection, limit, cursor)
+    @get("/admin/version")
+    async def version() -> Version:
+        """The daemon's version."""
+        return Version(__version__, platform.python_version(), sqlite3.sqlite_version)
 
-    return [alive, health, tap_stats, stats, records]
+    return [alive, whole, tap_stats, tap, relay, stats, version]
 
 
-def _verdict(jobs: list[JobShape], channel: ChannelShape) -> tuple[str, str]:
-    stalled = [job for job in jobs if job.state == "stalled"]
-    if stalled:
-        cannot = words.counted(len(stalled), "job", "jobs")
-        return "degraded", f"{cannot} cannot go on. {stalled[0].sentence}"
-    if not channel.connected:
-        why = channel.why or "it has not been reached yet"
-        return "degraded", f"No records come in: the channel to Tap is down ({why})."
-    running = sum(job.completed_at is None for job in jobs)
-    syncing = sum(job.sync.state == "syncing" for job in jobs if job.completed_at is not None)
-    if running or syncing:
-        under_way = words.counted(running, "job", "jobs")
-        return "ok", f"{under_way} under way; {syncing:,} completed, whose records still come."
-    return "ok", "Nothing is waiting."
+async def _stats(door: Door) -> TapStats:
+    return await door.counters.stats(door.channel(), float(door.config().tap.stats_interval))
+
+
+async def _tap(door: Door) -> TapShape:
+    try:
+        stats: TapStats | None = await _stats(door)
+    except Failure:
+        stats = door.counters.last(door.channel())
+    config = door.config().tap
+    return TapShape(
+        url=config.url,
+        health=door.counters.health(),
+        channel=door.channel(),
+        limits=TapLimits(
+            config.batch_size, DIDS_MAX, config.info_rate, float(config.stats_interval)
+        ),
+        filters=_filters(door),
+        stats=stats,
+    )
+
+
+def _wanted(door: Door) -> list[str]:
+    return sorted(one.nsid for one in door.journal.state.lexicons.values() if one.is_record)
+
+
+def _filters(door: Door) -> TapFilters:
+    return TapFilters(
+        wanted=_wanted(door),
+        actual=None,
+        sentence="Tap does not tell which collections it sends: see its TAP_COLLECTION_FILTERS. "
+        "What that leaves out never comes here.",
+    )

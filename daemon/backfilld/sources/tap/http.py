@@ -19,6 +19,7 @@ from ...clock import Clock
 from ...failures import Failure
 
 BODY_BYTES_MAX = 1 << 20
+DIDS_MAX = 3_640  # in one /repos/add: nine variables each, of the 32,766 that SQLite takes
 WITHIN_S = 60.0  # counts on a big Tap, and a batch while it is busy, take seconds
 
 
@@ -32,6 +33,14 @@ class RepoInfo(Struct, frozen=True):
     error: str = ""
     rev: Annotated[str, Meta(pattern=rf"^({TID_PATTERN})?\Z")] = ""
     records: _Number = 0
+
+
+class Cursors(Struct, frozen=True):
+    """How far Tap has come: the last sequence of the firehose that it handled since it started, 0
+    if none; and where it is in a listing of the whole network, if it does that."""
+
+    firehose: _Number = 0
+    list_repos: Annotated[str, Meta(max_length=2048)] = ""
 
 
 class Counters(Struct, frozen=True):
@@ -57,7 +66,7 @@ class TapHttp:
         self._client, self.url, self._clock = client, url, clock
 
     async def hand_over(self, dids: Sequence[Did]) -> None:
-        """Gives DIDs to Tap (at most 3,640 at once; it ignores those it has). Raises Failure."""
+        """Gives DIDs to Tap (at most DIDS_MAX at once; it ignores those it has). Raises Failure."""
         if not dids:
             return
         await self._ask("POST", "/repos/add", msgspec.json.encode({"dids": dids}))
@@ -89,6 +98,10 @@ class TapHttp:
             outbox_buffer=await self.outbox_buffer(),
             resync_buffer=await self._count("resync-buffer", "resync_buffer"),
         )
+
+    async def cursors(self) -> Cursors:
+        """How far it has come. Raises Failure."""
+        return decoded(await self._ask("GET", "/stats/cursors"), Cursors)
 
     async def _count(self, name: str, field: str) -> int:
         answer = await self._ask("GET", f"/stats/{name}")

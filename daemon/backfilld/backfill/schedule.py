@@ -1,0 +1,93 @@
+"""Looks for new repositories by itself, every so often: `due` is pure, `Schedule` a task.
+
+The one rule: a look that asks only for what came since can miss some, so every fourth looks at
+all. It is done where the relay's cursor is a place in time (collectiondir); with any other, a new
+repository may stand anywhere in the listing, also before the cursor.
+"""
+
+import base64
+import binascii
+from collections.abc import Callable
+
+import trio
+
+from backfilld_events import ids
+from backfilld_events.folds import State
+from backfilld_events.folds.listed import Listed
+from backfilld_events.ids import Nsid
+
+from ..clock import Clock
+from ..journal import Journal
+from .commands import StartJob
+from .desk import Desk
+
+ACTOR = "schedule"
+PARTIAL_MAX = 3  # looks at what came since, between two looks at all
+RETRY_S = 3600.0  # after a look that failed, if the configured time is not shorter
+PRIORITY = -1  # whoever asks for something goes first
+LOOK_S = 60.0  # how late a look may be: the configuration is reloaded, and clocks are set
+_HEAD_BYTES = 1 + 4 + 8  # "A", the collection's number, the millisecond of the first sight
+
+
+def due(state: State, now: float, every_s: float) -> list[StartJob]:
+    """The jobs to start now, by the name of their collection; `every_s` 0: never any."""
+    if not every_s:
+        return []
+    busy = {nsid for job in state.jobs.values() if not job.given for nsid in job.collections}
+    wanted = (
+        lexicon.nsid
+        for lexicon in state.lexicons.values()
+        if lexicon.is_record and lexicon.backfill and lexicon.nsid not in busy
+    )
+    return [
+        _look(nsid, state.listed[nsid])
+        for nsid in sorted(wanted)
+        if nsid in state.listed and _next(state.listed[nsid], every_s) <= now
+    ]
+
+
+def is_place(cursor: str) -> bool:
+    """Whether the cursor says how far in time a listing has come: URL-safe base64 of "A", a number
+    of 4 bytes, milliseconds in 8, a DID and NUL. Source: indigo's collectiondir, as it was run."""
+    try:
+        key = base64.b64decode(cursor + "=" * (-len(cursor) % 4), altchars=b"-_", validate=True)
+        did = key[_HEAD_BYTES:-1].decode("ascii")
+    except (ValueError, binascii.Error):
+        return False
+    return key[:1] == b"A" and key[-1:] == b"\0" and ids.is_did(did)
+
+
+def _next(listed: Listed, every_s: float) -> float:
+    moment = listed.at + every_s
+    if listed.failed_at is None:
+        return moment
+    return max(moment, listed.failed_at + min(every_s, RETRY_S))
+
+
+def _look(nsid: Nsid, listed: Listed) -> StartJob:
+    place = listed.place
+    if place is None or listed.partial >= PARTIAL_MAX or not is_place(place.cursor):
+        place = None
+    return StartJob(
+        nsid,
+        priority=PRIORITY,
+        reason="rediscovery of all" if place is None else "rediscovery of what came since",
+        listed_from=place,
+        cause=listed.position,
+    )
+
+
+class Schedule:
+    """Starts what is due; `every_s` is asked for at each look, so that a reload is in force."""
+
+    def __init__(
+        self, journal: Journal, desk: Desk, clock: Clock, every_s: Callable[[], float]
+    ) -> None:
+        self._journal, self._desk, self._clock, self._every_s = journal, desk, clock, every_s
+
+    async def run(self) -> None:
+        """Runs until cancelled."""
+        while True:
+            for command in due(self._journal.state, self._clock(), self._every_s()):
+                await self._desk.submit(command, ACTOR)
+            await trio.sleep(LOOK_S)

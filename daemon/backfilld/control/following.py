@@ -1,0 +1,32 @@
+"""Answers that go on: how they wait, and how they end."""
+
+from collections.abc import AsyncGenerator, Mapping
+
+import trio
+from litestar.background_tasks import BackgroundTask
+from litestar.response import Stream
+
+from .door import Door
+
+
+def streamed(
+    content: AsyncGenerator[bytes, None], media_type: str, headers: Mapping[str, str] | None = None
+) -> Stream:
+    """An answer that is sent as it comes. When the one who asked has left, `content` is closed:
+    Litestar alone would leave that to the garbage collector."""
+    closing = BackgroundTask(content.aclose)
+    return Stream(content, media_type=media_type, headers=dict(headers or {}), background=closing)
+
+
+async def news_or_stop(door: Door, news: trio.Event, seconds: float) -> bool:
+    """Whether there was news within these seconds. It returns at once when the daemon stops."""
+    with trio.move_on_after(max(seconds, 0.0)):
+        async with trio.open_nursery() as nursery:
+
+            async def wait(event: trio.Event) -> None:
+                await event.wait()
+                nursery.cancel_scope.cancel()
+
+            nursery.start_soon(wait, news)
+            nursery.start_soon(wait, door.stop)
+    return news.is_set()

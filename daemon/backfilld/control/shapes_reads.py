@@ -1,0 +1,154 @@
+"""The bodies of what is only asked: records, events, Tap, relays, the log.
+
+Pure, and imported by the command line too: nothing heavy here.
+"""
+
+from typing import Any
+
+from msgspec import UNSET, Raw, Struct, UnsetType
+
+
+class LabelShape(Struct):
+    """A label that a record gives itself. `cts` is empty: a self-label has no time of its own.
+    Source: com.atproto.label.defs#selfLabels."""
+
+    src: str
+    uri: str
+    val: str
+    cts: str = ""
+
+
+class RecordShape(Struct):
+    """One record of GET /admin/records."""
+
+    uri: str
+    did: str
+    collection: str
+    rkey: str
+    cid: str
+    rev: str
+    indexed_at: str
+    record: Raw
+    labels: list[LabelShape]
+
+
+class Records(Struct):
+    """GET /admin/records. No cursor: there is no more."""
+
+    records: list[RecordShape]
+    cursor: str | UnsetType = UNSET
+
+
+class Collections(Struct):
+    """GET /admin/records/collections: those that have records, by name."""
+
+    collections: list[str]
+
+
+class Deleted(Struct):
+    """DELETE /admin/records/collection. `deleted` null: it goes on by itself as `job_id`, and the
+    log has each portion."""
+
+    deleted: int | None
+    job_id: str | UnsetType = UNSET
+
+
+class EventShape(Struct):
+    """One event of GET /admin/events: HappyView's fields, and ours beside them. `id` is the
+    position in the log; `type` and `stream` are what the log calls it."""
+
+    id: str
+    event_type: str
+    severity: str
+    actor_did: str | None
+    subject: str | None
+    detail: dict[str, Any]
+    created_at: str
+    actor: str
+    type: str
+    stream: str
+
+
+class Events(Struct):
+    """GET /admin/events. No cursor: there is no more. A page that is not full, and has a cursor,
+    is as far as one request looks."""
+
+    events: list[EventShape]
+    cursor: str | UnsetType = UNSET
+
+
+class EventCount(Struct):
+    """GET /admin/events/count. Not `exact`: there are at least so many."""
+
+    count: int
+    exact: bool
+
+
+class Checkpoint(Struct):
+    """GET /admin/log/checkpoint: the last event of the log. `hash` is hexadecimal, and covers all
+    events before too."""
+
+    position: int
+    hash: str
+
+
+class CursorsShape(Struct):
+    """How far Tap has come. `firehose` is the last sequence that it handled since it started; 0:
+    none yet. `list_repos` is empty unless it lists the whole network."""
+
+    firehose: int
+    list_repos: str
+
+
+class TrendShape(Struct):
+    """How fast what waits in Tap's outbox grows (above zero) or shrinks, over so many seconds."""
+
+    outbox_per_s: float
+    over_s: float
+
+
+class TapLimits(Struct):
+    """What we ask of Tap at most. `batch_max` is what it takes at once."""
+
+    batch_size: int
+    batch_max: int
+    info_rate: int
+    stats_interval_s: float
+
+
+class TapFilters(Struct):
+    """The collections that we want, and those that Tap sends: null, for it does not tell."""
+
+    wanted: list[str]
+    actual: list[str] | None
+    sentence: str
+
+
+class WaitShape(Struct):
+    """A job that waits for a relay, after `attempt` tries."""
+
+    job_id: str
+    kind: str
+    message: str
+    attempt: int
+    since: str
+    retry_at: str
+
+
+class RelayShape(Struct):
+    """One relay, as the jobs that are under way know it. `last_answer_at` null: it has answered
+    none of them yet. `cooling_down_until` is set while it has us wait for our rate."""
+
+    url: str
+    configured: bool
+    last_answer_at: str | None
+    cooling_down_until: str | None
+    waiting: list[WaitShape]
+
+
+class Version(Struct):
+    """GET /admin/version: of the daemon, and of what it stands on."""
+
+    version: str
+    python: str
+    sqlite: str

@@ -1,0 +1,37 @@
+"""What all views stand on: two read-only connections and the worker that owns them."""
+
+import sqlite3
+from collections.abc import Callable
+from contextlib import closing
+from pathlib import Path
+from typing import Self
+
+from backfilld_events.log.file import open_reader
+
+from ..backfill.standing import Scene
+from ..worker import Worker
+
+
+class ViewsBase:
+    """The connections. The one rule: every question is one call of the worker, so that no two
+    overlap on a connection, and no question waits for a writer."""
+
+    def __init__(
+        self,
+        events: sqlite3.Connection,
+        records: sqlite3.Connection,
+        worker: Worker,
+        scene: Callable[[], Scene],
+    ) -> None:
+        self._events, self._records, self._worker = events, records, worker
+        self._scene = scene
+
+    @classmethod
+    def open(cls, events: Path, records: Path, worker: Worker, scene: Callable[[], Scene]) -> Self:
+        """Opens both files read-only. Raises file.BadFile."""
+        return cls(open_reader(events), open_reader(records), worker, scene)
+
+    def close(self) -> None:
+        """Closes both."""
+        with closing(self._events), closing(self._records):
+            pass

@@ -1,0 +1,168 @@
+"""The log as HappyView's list of events: filtered, newest first, in pages.
+
+The one rule: a request looks at a bounded number of events, whatever it asks for. Who finds less
+than a page is given a cursor all the same, and goes on from there.
+"""
+
+from collections.abc import Generator
+from contextlib import closing
+from typing import NamedTuple
+
+from backfilld_events.log import read, seldom
+from backfilld_events.log.append import head
+from backfilld_events.log.seldom import Head
+from backfilld_events.projections import jobs, repos
+from backfilld_events.row import Row, utc_text
+
+from . import happyview_events as happyview
+from .happyview_events import About, Shown
+from .shapes_reads import EventCount, Events, EventShape
+from .views_base import ViewsBase
+
+LOOKED_MAX = 10_000  # events that a page looks at
+COUNTED_MAX = 100_000  # and a count
+POSITION_MAX = 1 << 62
+# A clock may have been set back, so that times are not in the order of the log. So far a search
+# looks beyond where a time should be
+SLACK = 1_000
+
+
+class Filters(NamedTuple):
+    """What is asked for; times are microseconds, UTC: at `after` or later, and before `before`."""
+
+    event_type: str | None = None
+    category: str | None = None
+    severity: str | None = None
+    subject: str | None = None
+    after: int | None = None
+    before: int | None = None
+
+
+class EventViews(ViewsBase):
+    """The part of the views that knows events by HappyView's names."""
+
+    async def events(self, filters: Filters, below: int, limit: int) -> Events:
+        """At most `limit` events below a position."""
+        return await self._worker(self._events_page, filters, below, limit)
+
+    async def count_events(self, filters: Filters) -> EventCount:
+        """How many there are, as far as COUNTED_MAX events tell."""
+        return await self._worker(self._count_events, filters)
+
+    def _events_page(self, filters: Filters, below: int, limit: int) -> Events:
+        search, page = _Search(self, filters), Events([])
+        with closing(search.found(below, LOOKED_MAX)) as found:
+            for row, shown in found:
+                if len(page.events) == limit:
+                    page.cursor = page.events[-1].id
+                    return page
+                page.events.append(_shape(row, shown))
+        if not search.is_over:
+            page.cursor = str(search.last)
+        return page
+
+    def _count_events(self, filters: Filters) -> EventCount:
+        if filters == Filters():
+            return EventCount(head(self._events)[0], exact=True)
+        search = _Search(self, filters)
+        if search.types_suffice and not seldom.OFTEN & search.types:
+            return EventCount(seldom.count(self._events, search.types), exact=True)
+        with closing(search.heads(POSITION_MAX, COUNTED_MAX)) as heads:
+            total = sum(1 for one in heads if search.types_suffice or search.fits(one) is not None)
+        return EventCount(total, exact=search.is_over)
+
+    def _about(self, stream: str) -> About | None:
+        """What is told of the job of this stream."""
+        found = jobs.find(self._events, stream.removeprefix("job/"))
+        if len(found) != 1:
+            return None
+        job, records = found[0]
+        return About(
+            collection=job.asked_for or (job.collections[0] if len(job.collections) == 1 else None),
+            repos=sum(repos.counts(self._events, job.position).values()),
+            records=records,
+            accounts=job.discovered if job.given else None,
+        )
+
+
+class _Search:
+    """One search: `last` is the position of the last event it looked at; `is_over`: there are no
+    more."""
+
+    def __init__(self, views: EventViews, filters: Filters) -> None:
+        self._views, self._db, self._filters = views, views._events, filters
+        self.types = happyview.types_of(filters.event_type, filters.category, filters.severity)
+        by_name = filters.event_type is not None or filters.category is not None
+        self.types_suffice = (
+            filters.subject is None
+            and filters.after is None
+            and filters.before is None
+            and not (by_name and any(not happyview.is_told_by_type(one) for one in self.types))
+        )
+        self.last, self.is_over = 0, False
+        self._jobs: dict[str, About | None] = {}
+
+    def found(self, below: int, looked_max: int) -> Generator[tuple[Row, Shown], None, None]:
+        """What fits below a position, newest first."""
+        with closing(self.heads(below, looked_max)) as heads:
+            for one in heads:
+                if (fit := self.fits(one)) is not None:
+                    yield fit
+
+    def heads(self, below: int, looked_max: int) -> Generator[Head, None, None]:
+        """What fits so far as no payload tells."""
+        filters, stale = self._filters, 0
+        if filters.before is not None:
+            newest, _ = head(self._db)
+            near = seldom.at_time(self._db, filters.before, newest)
+            below = min(below, near + SLACK + 1)
+        everything = self.types == happyview.NAMES.keys()
+        with closing(
+            seldom.newest(self._db, None if everything else self.types, below)
+        ) as newest_first:
+            for looked, one in enumerate(newest_first, 1):
+                self.last = one.position
+                stale = stale + 1 if one.recorded_at < (filters.after or 0) else 0
+                if stale == SLACK:
+                    break
+                if one.type in self.types and not stale and self._is_before(one):
+                    yield one
+                if looked == looked_max:
+                    return
+        self.is_over = True
+
+    def fits(self, one: Head) -> tuple[Row, Shown] | None:
+        """The event as it is shown, if it fits."""
+        row = read.row(self._db, one.position)
+        if row is None:
+            return None
+        about = None
+        if row.stream.startswith("job/"):
+            if row.stream not in self._jobs:
+                self._jobs[row.stream] = self._views._about(row.stream)
+            about = self._jobs[row.stream]
+        shown, filters = happyview.shown(row, about), self._filters
+        fits = (
+            filters.event_type in (None, shown.event_type)
+            and filters.subject in (None, shown.subject)
+            and (filters.category is None or shown.event_type.startswith(f"{filters.category}."))
+        )
+        return (row, shown) if fits else None
+
+    def _is_before(self, one: Head) -> bool:
+        return self._filters.before is None or one.recorded_at < self._filters.before
+
+
+def _shape(row: Row, shown: Shown) -> EventShape:
+    return EventShape(
+        id=str(row.position),
+        event_type=shown.event_type,
+        severity=shown.severity,
+        actor_did=None,
+        subject=shown.subject,
+        detail=shown.detail,
+        created_at=utc_text(row.at),
+        actor=row.actor,
+        type=row.type,
+        stream=row.stream,
+    )

@@ -1,0 +1,64 @@
+"""What is asked about the log itself."""
+
+from typing import NamedTuple
+
+import msgspec
+
+from backfilld_events.audit.show import as_data
+from backfilld_events.folds import State, replay
+from backfilld_events.log import read
+from backfilld_events.log.append import head
+
+from .views_base import ViewsBase
+
+
+class LogPage(NamedTuple):
+    """Some events, (position, JSON) each; `last` is how far was looked, `more` that the page was
+    full."""
+
+    events: list[tuple[int, bytes]]
+    last: int
+    more: bool
+
+
+class LogViews(ViewsBase):
+    """The part of the views that knows the log."""
+
+    async def log(
+        self, after: int, stream: str | None, type_name: str | None, limit: int, bytes_max: int
+    ) -> LogPage:
+        """Events after a position: at most `limit`, about `bytes_max` bytes."""
+
+        def page() -> LogPage:
+            upto, _ = head(self._events)
+            events: list[tuple[int, bytes]] = []
+            size = 0
+            for row in read.rows(
+                self._events, after, upto=upto, stream=stream, type_name=type_name, limit=limit
+            ):
+                events.append((row.position, msgspec.json.encode(as_data(row))))
+                size += len(events[-1][1])
+                if size >= bytes_max or len(events) == limit:
+                    return LogPage(events, row.position, more=True)
+            return LogPage(events, max(after, upto), more=False)
+
+        return await self._worker(page)
+
+    async def checkpoint(self) -> tuple[int, str]:
+        """(position, hash) of the last event."""
+        position, last = await self._worker(head, self._events)
+        return position, last.hex()
+
+    async def fold(self, state: State, upto: int, limit: int) -> State:
+        """The state after at most `limit` more events, none after position `upto`."""
+
+        return await self._worker(
+            lambda: replay(read.rows(self._events, state.position, upto=upto, limit=limit), state)
+        )
+
+    async def tail(self, n: int, stream: str | None, type_name: str | None) -> int:
+        """The position after which the last `n` events stand."""
+        rows = await self._worker(
+            lambda: read.newest(self._events, n, stream=stream, type_name=type_name)
+        )
+        return rows[0].position - 1 if rows else 0

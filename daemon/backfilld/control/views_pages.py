@@ -1,0 +1,116 @@
+"""What a page for people asks about many jobs at once, and about the newest events of one."""
+
+from collections.abc import Iterable, Iterator, Sequence
+from typing import NamedTuple
+
+import msgspec
+
+from backfilld_events.audit.show import summary
+from backfilld_events.folds.job import Job
+from backfilld_events.log import read
+from backfilld_events.projections import history
+from backfilld_events.row import COLUMNS, Row, from_columns, utc_text
+
+from .shapes import JobShape
+from .views_base import ViewsBase
+from .views_jobs import PAGE_JOBS, JobViews
+
+NEW_MAX = 100  # more than so many are told as "more than"
+
+
+class Sought(msgspec.Struct, frozen=True):
+    """Which jobs a list shows; "": any. `state` is our word, not HappyView's."""
+
+    state: str = ""
+    collection: str = ""
+
+
+class Listed(NamedTuple):
+    """Some jobs, newest first; `before` asks for the next page, None: there is no more."""
+
+    jobs: list[JobShape]
+    before: int | None
+
+
+class Told(NamedTuple):
+    """An event in words."""
+
+    position: int
+    stream: str
+    at: str
+    type: str
+    says: str
+    actor: str
+    cause: int | None
+
+
+class PageViews(JobViews, ViewsBase):
+    """The part of the views that knows pages."""
+
+    async def listed(self, sought: Sought, before: int | None, limit: int) -> Listed:
+        """The next `limit` jobs that are sought. One call of the worker a PAGE_JOBS looked at, so
+        that nobody waits behind a long list."""
+        found: list[JobShape] = []
+        while True:
+            looked = await self._worker(self._look, sought, before, limit + 1 - len(found))
+            found += looked.jobs
+            before = looked.before
+            if len(found) > limit:
+                return Listed(found[:limit], found[limit - 1].position)
+            if before is None:
+                return Listed(found, None)
+
+    async def at(self, positions: Sequence[int]) -> list[JobShape]:
+        """The jobs that began at these positions, in their order."""
+        return await self._worker(lambda: list(self._at(positions)))
+
+    async def newer(self, sought: Sought, position: int) -> int:
+        """How many of the jobs that are sought began after a position; at most NEW_MAX."""
+        found = await self._worker(lambda: history.page(self._events, None, NEW_MAX))
+        newer = [one for one in found if one[0].position > position]
+        return sum(1 for _ in self._sought(sought, newer))
+
+    async def newest(self, stream: str, limit: int) -> list[Told]:
+        """The newest events of a stream in words, newest first."""
+        return await self._worker(lambda: [_told(row) for row in self._newest(stream, limit)])
+
+    async def event(self, position: int) -> Told | None:
+        """The event at a position, in words."""
+        row = await self._worker(read.row, self._events, position)
+        return None if row is None else _told(row)
+
+    def _newest(self, stream: str, limit: int) -> list[Row]:
+        """By version, which has an index: a sort by position would read the whole stream."""
+        rows = self._events.execute(
+            f"SELECT {COLUMNS} FROM event WHERE stream = ? ORDER BY version DESC LIMIT ?",
+            (stream, limit),
+        )
+        return [from_columns(columns) for columns in rows]
+
+    def _look(self, sought: Sought, before: int | None, limit: int) -> Listed:
+        page = history.page(self._events, before, PAGE_JOBS)
+        jobs: list[JobShape] = []
+        for job in self._sought(sought, page):
+            jobs.append(job)
+            if len(jobs) == limit:
+                return Listed(jobs, job.position)
+        return Listed(jobs, page[-1][0].position if len(page) == PAGE_JOBS else None)
+
+    def _sought(self, sought: Sought, page: Iterable[tuple[Job, int]]) -> Iterator[JobShape]:
+        for job, records in page:
+            if sought.collection and sought.collection not in (job.asked_for, *job.collections):
+                continue
+            shape = self._job(job, records)
+            if sought.state in ("", shape.state):
+                yield shape
+
+    def _at(self, positions: Sequence[int]) -> Iterator[JobShape]:
+        for position in positions:
+            for job, records in history.page(self._events, position + 1, 1):
+                if job.position == position:
+                    yield self._job(job, records)
+
+
+def _told(row: Row) -> Told:
+    at, says = utc_text(row.at), summary(row)
+    return Told(row.position, row.stream, at, row.type, says, row.actor, row.cause)

@@ -1,0 +1,162 @@
+"""What people are to be told: the targets, what waits for each, and what was told already.
+
+Nothing is kept that no target wants, so without one all of this stays empty.
+"""
+
+from collections.abc import Mapping
+from typing import assert_never
+
+from msgspec import Struct
+from msgspec.structs import replace
+
+from ..catalog.notify import (
+    NewsDelivered,
+    NewsGivenUp,
+    NewsRaised,
+    NotifyEvent,
+    SampleSent,
+    TargetAdded,
+    TargetRemoved,
+)
+from .job import Job
+
+UNSYNCED_MAX = 1_000  # jobs whose records are waited for: the newest; some never come to an end
+
+Progress = tuple[int, int, int, int, str | None]
+
+
+class Target(Struct, frozen=True):
+    """`waiting` has the positions of the news that it has neither taken nor refused for good."""
+
+    to: str
+    kinds: frozenset[str]
+    waiting: tuple[int, ...] = ()
+
+
+class Notices(Struct, frozen=True):
+    """`ended`: jobs whose end is still to be told; `unsynced`: jobs that have ended, and whose
+    records are waited for. `stalled`: jobs whose stall was told, with how far they were; `down`:
+    since when the channel is down, if that was told. Of the dead letters `dead` were told, last at
+    `dead_at` (unix seconds); `unreadable` are those of no collection."""
+
+    targets: Mapping[str, Target] = {}
+    ended: tuple[str, ...] = ()
+    unsynced: tuple[str, ...] = ()
+    stalled: Mapping[str, Progress] = {}
+    down: float | None = None
+    dead: int = 0
+    dead_at: float = 0.0
+    unreadable: int = 0
+
+    def wants(self, *kinds: str) -> bool:
+        """Whether any target is told of any of these kinds."""
+        return any(target.kinds.intersection(kinds) for target in self.targets.values())
+
+
+def progress(job: Job) -> Progress:
+    """How far the job is: when this changes, a stall is over."""
+    listing = job.listing
+    return job.discovered, job.handed_off, job.listings_ended, listing.pages, listing.relay
+
+
+def evolve(
+    notices: Notices, event: NotifyEvent, *, jobs: Mapping[str, Job], position: int, at: float
+) -> Notices:
+    """The notices after `event`; `jobs` are those that have not ended."""
+    match event:
+        case TargetAdded():
+            return _added(notices, event)
+        case TargetRemoved():
+            return _removed(notices, event.target)
+        case NewsRaised():
+            return _raised(notices, event, jobs, position, at)
+        case NewsDelivered() | NewsGivenUp():
+            target = notices.targets.get(event.target)
+            if target is None:  # it was removed while this was under way
+                return notices
+            waiting = tuple(one for one in target.waiting if one != event.position)
+            return _with(notices, event.target, replace(target, waiting=waiting))
+        case SampleSent():
+            return notices
+        case _:
+            assert_never(event)
+
+
+def ended(notices: Notices, job: Job) -> Notices:
+    """The notices when a job has ended."""
+    outcome = job.outcome
+    if notices.wants(f"job.{outcome}"):
+        notices = replace(notices, ended=(*notices.ended, job.id))
+    if outcome in ("completed", "completed_with_errors") and notices.wants("job.synced"):
+        notices = replace(notices, unsynced=(*notices.unsynced, job.id)[-UNSYNCED_MAX:])
+    return notices
+
+
+def unreadable(notices: Notices, count: int) -> Notices:
+    """The notices when so many messages came that could not be read at all."""
+    if not count or not notices.wants("dead_letter"):
+        return notices
+    return replace(notices, unreadable=notices.unreadable + count)
+
+
+def _added(notices: Notices, event: TargetAdded) -> Notices:
+    target = Target(event.to, frozenset(event.kinds))
+    after = _with(notices, event.target, target)
+    if "dead_letter" in target.kinds and not notices.wants("dead_letter"):
+        after = replace(after, dead=event.dead_letters)
+    if "job.synced" in target.kinds:
+        more = [job for job in event.unsynced if job not in notices.unsynced]
+        after = replace(after, unsynced=(*notices.unsynced, *more)[-UNSYNCED_MAX:])
+    return after
+
+
+def _removed(notices: Notices, target: str) -> Notices:
+    targets = {name: one for name, one in notices.targets.items() if name != target}
+    after = replace(notices, targets=targets)
+    if not targets:
+        return Notices()
+    if not after.wants("job.synced"):
+        after = replace(after, unsynced=())
+    if not after.wants("job.stalled", "job.resumed"):
+        after = replace(after, stalled={})
+    if not after.wants("dependency.down", "dependency.up"):
+        after = replace(after, down=None)
+    return after
+
+
+def _raised(
+    notices: Notices, event: NewsRaised, jobs: Mapping[str, Job], position: int, at: float
+) -> Notices:
+    targets = {
+        name: replace(target, waiting=(*target.waiting, position))
+        if event.kind in target.kinds
+        else target
+        for name, target in notices.targets.items()
+    }
+    notices = replace(notices, targets=targets)
+    match event.kind:
+        case "job.synced":
+            return replace(notices, unsynced=_without(notices.unsynced, event.job))
+        case "job.stalled":
+            job = jobs.get(event.job or "")
+            told = {} if job is None else {job.id: progress(job)}
+            return replace(notices, stalled={**notices.stalled, **told})
+        case "job.resumed":
+            left = {job: how for job, how in notices.stalled.items() if job != event.job}
+            return replace(notices, stalled=left)
+        case "dependency.down":
+            return replace(notices, down=event.since)
+        case "dependency.up":
+            return replace(notices, down=None)
+        case "dead_letter":
+            return replace(notices, dead=notices.dead + (event.count or 0), dead_at=at)
+        case _:
+            return replace(notices, ended=_without(notices.ended, event.job))
+
+
+def _with(notices: Notices, name: str, target: Target) -> Notices:
+    return replace(notices, targets={**notices.targets, name: target})
+
+
+def _without(jobs: tuple[str, ...], job: str | None) -> tuple[str, ...]:
+    return tuple(one for one in jobs if one != job)

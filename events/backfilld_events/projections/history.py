@@ -1,0 +1,87 @@
+"""Questions about many jobs, and about what one of them did when. Reads only."""
+
+import sqlite3
+from collections.abc import Collection
+
+import msgspec
+
+from .. import codec
+from ..catalog.job import BatchHandedOff, DidsGiven
+from ..folds.job import Job
+from ..ids import Did, Nsid, pack_one, unpack_keys
+from ..log import read
+from .classes import Class
+from .numbers import KEY_BYTES
+
+_DECODER = msgspec.msgpack.Decoder(Job)
+_MOVES = ", ".join(str(int(kind)) for kind in (Class.HANDED_OFF, Class.ARRIVING, Class.PARKED))
+
+
+def page(db: sqlite3.Connection, before: int | None, limit: int) -> list[tuple[Job, int]]:
+    """(job, its records so far), newest first, of jobs whose number is below `before`."""
+    rows = db.execute(
+        "SELECT state, records FROM job WHERE number < ? ORDER BY number DESC LIMIT ?",
+        (1 << 62 if before is None else before, limit),
+    )
+    return [(_DECODER.decode(state), records) for state, records in rows]
+
+
+def moving(db: sqlite3.Connection, limit: int) -> list[tuple[Job, int]]:
+    """(job, its records so far) of jobs that something may still happen to: begun and not ended,
+    oldest first, then ended ones whose repositories Tap has still to bring, newest first."""
+    unended = db.execute("SELECT state, records FROM job WHERE ended = 0 ORDER BY number")
+    begun: list[tuple[Job, int]] = []
+    for state, records in unended:
+        job = _DECODER.decode(state)
+        if job.begun and len(begun) < limit:
+            begun.append((job, records))
+    ended = db.execute(
+        "SELECT state, records FROM job WHERE ended = 1 AND number IN"
+        f" (SELECT job FROM tally WHERE class IN ({_MOVES}) AND n > 0)"
+        " ORDER BY number DESC LIMIT ?",
+        (limit - len(begun),),
+    )
+    return begun + [(_DECODER.decode(state), records) for state, records in ended]
+
+
+def listed(db: sqlite3.Connection, collections: Collection[Nsid] | None, limit: int) -> list[Job]:
+    """The newest jobs that listed exactly these collections (None: any) and handed over all they
+    found, without an error."""
+    found: list[Job] = []
+    for (state,) in db.execute("SELECT state FROM job WHERE ended = 1 ORDER BY number DESC"):
+        job = _DECODER.decode(state)
+        whole = job.outcome == "completed" and not job.given and job.listed_from is None
+        if whole and (collections is None or set(job.collections) == set(collections)):
+            found.append(job)
+            if len(found) == limit:
+                break
+    return found
+
+
+def batches(db: sqlite3.Connection, job_id: str, limit: int) -> list[tuple[float, int]]:
+    """(unix seconds, how many) of the last batches that the job handed to Tap, oldest first."""
+    rows = db.execute(
+        "SELECT recorded_at, type, schema, payload FROM event WHERE stream = ?"
+        " AND type = 'job.batch-handed-off' ORDER BY version DESC LIMIT ?",
+        (f"job/{job_id}", limit),
+    )
+    found: list[tuple[float, int]] = []
+    for at, name, schema, payload in rows:
+        event = codec.decode(name, schema, payload)
+        if isinstance(event, BatchHandedOff):
+            found.append((at / 1e6, event.upto - event.first))
+    return found[::-1]
+
+
+def was_given(db: sqlite3.Connection, job: Job, did: Did) -> bool:
+    """Whether the job was asked for this account: alone, or in a list."""
+    if not job.given or job.asked_did is not None:
+        return job.asked_did == did
+    rows = read.rows(db, job.position, stream=f"job/{job.id}", type_name="job.dids-given")
+    key = pack_one(did)
+    raw = key if len(key) == KEY_BYTES else did.encode()
+    for event in (row.event for row in rows):
+        # most lists do not have it, and that is seen at once
+        if isinstance(event, DidsGiven) and raw in event.dids and key in unpack_keys(event.dids):
+            return True
+    return False

@@ -1,0 +1,166 @@
+"""A job in words: the same sentence everywhere, and HappyView's words in `status`."""
+
+import re
+
+import pytest
+from msgspec.structs import replace
+from support.given import LIKES, NOON, POSTS, RELAY, TAP, given, handed_off, page, started
+
+from backfilld.backfill.plan import Limits
+from backfilld.backfill.standing import Scene, Standing, standing
+from backfilld.control import words
+from backfilld.control.present import job_shape
+from backfilld.control.shapes import JobShape
+from backfilld_events.catalog.job import (
+    AttemptFailed,
+    JobCancelAsked,
+    JobCancelled,
+    JobCompleted,
+    JobFailed,
+    JobPaused,
+    JobResumed,
+    ListingFailed,
+)
+from backfilld_events.folds.job import Job, evolve
+from backfilld_events.projections.classes import Class
+
+LIMITS = Limits(relays=(RELAY,), batch_size=10, read_ahead=30)
+PAUSED, CANCEL = JobPaused(reason="PDS maintenance"), JobCancelAsked(reason="")
+TAP_DOWN = AttemptFailed("hand-off", TAP, "unreachable", "connection refused", 1, NOON + 30)
+FAILED = ListingFailed(POSTS, RELAY, "refused", "answered 400", 8, None)
+RUNNING = given(started(POSTS), page(0, 20), handed_off(10))
+
+
+def by(job: Job, *events: object, actor: str = "alice") -> Job:
+    for event in events:
+        job = evolve(job, event, NOON, actor)  # type: ignore[arg-type]
+    return job
+
+
+def shape(job: Job, *, ahead: int = 0, busy: bool = False, **classes: int) -> JobShape:
+    counts = {Class[name.upper()]: n for name, n in classes.items()} or {
+        Class.DISCOVERED: job.discovered - job.handed_off, Class.HANDED_OFF: job.handed_off,
+    }  # fmt: skip
+    scene = Scene(LIMITS, {job.id: ahead} if ahead else {}, frozenset([job.id] if busy else []))
+    return job_shape(job, 7, counts, scene)
+
+
+ENDED = JobCompleted(20, 20, 0, [])
+WITH_ERRORS = JobCompleted(20, 20, 3, [])
+LISTING_FAILED = JobCompleted(20, 20, 0, [POSTS])
+ALL = given(started(POSTS), page(0, 20, None), handed_off(20))
+
+
+@pytest.mark.parametrize(
+    ("job", "state", "status"),
+    [
+        (given(started(POSTS)), "pending", "pending"),
+        (RUNNING, "running", "running"),
+        (by(ALL, ENDED), "completed", "completed"),
+        (replace(by(ALL, WITH_ERRORS), malformed=3), "completed_with_errors", "completed"),
+        (
+            by(given(started(POSTS, LIKES), FAILED, page(0, 5, None, LIKES)), LISTING_FAILED),
+            "completed_with_errors",
+            "failed",
+        ),
+        (by(given(started(POSTS)), JobFailed("listing_failed", "x")), "failed", "failed"),
+        (by(RUNNING, PAUSED), "paused", "paused"),
+        (by(RUNNING, CANCEL), "cancelling", "cancelling"),
+        (by(RUNNING, CANCEL, JobCancelled(20, 10)), "cancelled", "cancelled"),
+        (
+            by(given(started(POSTS), page(0, 3, None)), TAP_DOWN),
+            "stalled",
+            "running",
+        ),
+        (by(given(started()), JobFailed("no_collections", "x")), "failed", "completed"),
+    ],
+    ids=lambda value: value if isinstance(value, str) else "",
+)
+def test_status_is_happyviews_word_and_state_is_ours(job: Job, state: str, status: str) -> None:
+    found = shape(job)
+    assert (found.state, found.status) == (state, status)
+    if found.completed_at is not None:
+        assert found.stage == status
+    good = state == "completed"
+    assert (found.error is None) == (found.completed_at is None or good)
+
+
+def test_a_job_that_waits_says_how_many_are_ahead() -> None:
+    found = shape(given(started(POSTS)), ahead=1)
+    assert (found.state, found.ahead) == ("pending", 1)
+    assert found.sentence == "Waiting for its turn: 1 job ahead."
+    assert shape(given(started(POSTS)), ahead=1_200).sentence.endswith("1,200 jobs ahead.")
+
+
+def test_a_paused_job_says_since_when_by_whom_why_and_what_tap_goes_on_with() -> None:
+    found = shape(by(RUNNING, PAUSED))
+    assert re.fullmatch(
+        r"Paused since \d\d:\d\d:\d\d \S+ by alice: 'PDS maintenance'\. "
+        r"Tap goes on with the 10 it already has\.",
+        found.sentence,
+    )
+    assert found.since == "2027-01-15T08:00:00.000Z"
+    assert shape(by(given(started(POSTS)), JobPaused(reason=""))).sentence.endswith(" by alice.")
+
+
+def test_a_job_is_pausing_while_its_last_step_is_under_way() -> None:
+    found = shape(by(RUNNING, PAUSED), busy=True)
+    assert (found.state, found.status) == ("pausing", "pausing")
+    assert "finished first" in found.sentence
+
+
+def test_a_resumed_job_no_longer_says_that_it_was_paused() -> None:
+    found = shape(by(RUNNING, PAUSED, JobResumed(reason="")))
+    assert found.sentence == "Finding repositories and handing them to Tap."
+
+
+def test_a_cancelled_job_says_who_where_it_stood_and_what_stays() -> None:
+    found = shape(by(RUNNING, CANCEL, JobCancelled(20, 10)))
+    assert found.sentence == "Cancelled by alice at 10 of 20. Those stay in Tap."
+    assert found.error == "cancelled by alice"
+    never = shape(by(given(started(POSTS)), CANCEL, JobCancelled(0, 0)))
+    assert never.sentence == "Cancelled by alice."
+
+
+def test_a_stalled_job_says_who_does_not_answer_and_that_it_goes_on_by_itself() -> None:
+    found = shape(by(given(started(POSTS), page(0, 3, None)), TAP_DOWN))
+    assert found.sentence.startswith("Waiting for Tap since ")
+    assert "connection refused" in found.sentence
+    assert found.sentence.endswith("Goes on by itself.")
+    assert found.reason == "tap_unreachable"
+
+
+def test_a_stall_that_a_person_must_end_says_so() -> None:
+    waiting = AttemptFailed("hand-off", TAP, "unauthorized", "answered 401", 1, NOON + 30)
+    found = shape(by(given(started(POSTS), page(0, 3, None)), waiting))
+    assert found.sentence.startswith("Needs you: Tap refuses our password.")
+
+
+def test_the_sync_of_a_cancelled_job_is_about_what_it_handed_over() -> None:
+    cancelled = by(RUNNING, CANCEL, JobCancelled(20, 10))
+    found = shape(cancelled, discovered=10, synced=4, handed_off=6)
+    assert (found.sync.state, found.sync.open) == ("syncing", 6)
+    found = shape(cancelled, discovered=10, synced=9, failed=1)
+    assert (found.sync.state, found.sync.open) == ("synced_with_failures", 0)
+    assert found.sync.sentence == (
+        "9 are here, or empty; 1 failed, each with a reason; "
+        "10 more were found and never handed over."
+    )
+    assert found.sync.active + found.sync.failed + found.sync.gone + found.sync.open == 10
+
+
+def test_a_job_for_nothing_at_all_reads_as_happyview_has_it() -> None:
+    job = by(given(started()), JobFailed("no_collections", "no backfill-eligible collections: add"))
+    found = shape(job)
+    assert (found.status, found.error) == ("completed", "no backfill-eligible collections")
+    assert found.sentence.startswith("no backfill-eligible collections: add. Start again:")
+
+
+@pytest.mark.parametrize("state", ["completed", "completed_with_errors"])
+def test_an_end_says_how_many(state: str) -> None:
+    assert "1,234" in words.sentence(ALL, Standing(state), 1234)  # type: ignore[arg-type]
+
+
+def test_every_state_has_a_sentence() -> None:
+    for job in (RUNNING, by(RUNNING, PAUSED), by(RUNNING, CANCEL)):
+        assert words.sentence(job, standing(job, Scene(LIMITS)), 20)
