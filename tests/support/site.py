@@ -7,6 +7,7 @@ from playwright.sync_api import Page
 from .machine import Machine
 
 Visit = Callable[..., Page]
+WITHIN_MS = 20_000  # machines are shared
 
 
 def way_in(machine: Machine) -> str:
