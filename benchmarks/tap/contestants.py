@@ -13,7 +13,7 @@ from typing import Final, NamedTuple
 
 import msgspec
 
-from backfilld.control.client import Control, TimedOut, Unreachable
+from backfilld.control.caller.client import Control, TimedOut, Unreachable
 
 from . import children
 from .children import Child

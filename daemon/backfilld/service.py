@@ -34,8 +34,8 @@ from .backfill.steps import Steps
 from .clock import Clock, system
 from .config import Config
 from .control.door import Door
-from .control.listeners import tcp_listener, unix_listener
-from .control.server import serve
+from .control.serving.listeners import tcp_listener, unix_listener
+from .control.serving.server import serve
 from .control.tapstats import TapCounters
 from .control.views import Views
 from .dashboard import mount as dashboard

@@ -1,5 +1,5 @@
 """A real browser before a real daemon. Without a chromium these tests are skipped, unless
-BACKFILLD_BROWSER=1 says that there must be one."""
+TEST_BROWSER=1 says that there must be one."""
 
 import os
 import shutil
@@ -27,8 +27,8 @@ FLAGS = [
 def browser() -> Iterator[Browser]:
     found = shutil.which("chromium") or shutil.which("chromium-browser")
     if found is None:
-        if os.environ.get("BACKFILLD_BROWSER") == "1":
-            pytest.fail("BACKFILLD_BROWSER=1, and there is no chromium: apt-get install chromium")
+        if os.environ.get("TEST_BROWSER") == "1":
+            pytest.fail("TEST_BROWSER=1, and there is no chromium: apt-get install chromium")
         pytest.skip("there is no chromium: apt-get install chromium")
     expect.set_options(timeout=WITHIN_MS)
     with sync_playwright() as playwright:

@@ -9,7 +9,7 @@ from contract.doors import Door, key
 from contract.rows import NOT_OURS, PERMISSIONS, ROWS, SCORE, Row
 from support.machine import Machine, until
 
-from backfilld.control.client import Refusal
+from backfilld.control.caller.client import Refusal
 
 BOTH = {"records:delete-collection": ["records:delete"]}  # the contract asks for two there
 

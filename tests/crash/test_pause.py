@@ -17,7 +17,7 @@ from urllib.parse import urlsplit
 import pytest
 from support.machine import STATUS, Machine, until
 
-from backfilld.control.client import Control, TimedOut, Unreachable
+from backfilld.control.caller.client import Control, TimedOut, Unreachable
 from backfilld.sandbox.world import World
 from backfilld_events import ids
 from backfilld_events.audit.verify import verify

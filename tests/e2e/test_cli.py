@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from support.machine import BIN, LEXICON, STATUS, Machine, until
 
-from backfilld.control.client import job_path
+from backfilld.control.caller.client import job_path
 
 
 class Ctl:

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from support.machine import LEXICON, STATUS, Machine, until
 
-from backfilld.control.client import Refusal
+from backfilld.control.caller.client import Refusal
 
 LEXICONS = Path(__file__).parents[1] / "interop" / "lexicons"
 BROKEN = json.loads((LEXICONS / "broken" / "index.json").read_text())

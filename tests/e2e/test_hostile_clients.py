@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from support.machine import Machine, until
 
-from backfilld.control.client import Refusal
+from backfilld.control.caller.client import Refusal
 from backfilld_events.log import read
 
 POST = b"POST /admin/backfill HTTP/1.1\r\nhost: d\r\ncontent-type: application/json\r\n"

@@ -11,7 +11,7 @@ import pytest
 from support.machine import RECORDS, REPOS, SEED, STATUS, Machine, until
 from support.web import ask, new_key
 
-from backfilld.control.server import TCP_CONNECTIONS_MAX
+from backfilld.control.serving.server import TCP_CONNECTIONS_MAX
 from backfilld.sandbox.world import World
 
 HOSTILE = GOOD = 100

@@ -13,8 +13,8 @@ from typing import Any
 import pytest
 from support.machine import LEXICON, STATUS, Machine, until
 
-from backfilld.control.client import Answer, Control, Refusal
-from backfilld.control.views_jobs import PAGE_JOBS
+from backfilld.control.caller.client import Answer, Control, Refusal
+from backfilld.control.views.jobs import PAGE_JOBS
 from backfilld.sandbox.world import World
 
 REPOS = 4_000  # in pages of 20, so that there is time to do something meanwhile

@@ -12,7 +12,7 @@ import pytest
 from support.machine import Machine, until
 from support.web import Heard, ask, new_key, refusals
 
-from backfilld.control.client import Refusal
+from backfilld.control.caller.client import Refusal
 from backfilld_events.log import read
 
 ME = f"uid:{os.getuid()}"

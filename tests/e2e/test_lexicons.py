@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from support.machine import LEXICON, Machine, until
 
-from backfilld.control.client import Answer, Refusal
+from backfilld.control.caller.client import Answer, Refusal
 
 # the contract's own sample, to the letter
 SAMPLE = (

@@ -11,7 +11,7 @@ from support.dns_server import Zone, dns_server
 from support.machine import LEXICON, REPOS, STATUS, Machine, until
 from support.web_server import CID, SCHEMA, Web, web_server
 
-from backfilld.control.client import Refusal
+from backfilld.control.caller.client import Refusal
 from backfilld_events.ids import Did
 
 AUTHORITY, ALICE = Did("did:plc:" + "a" * 24), Did("did:plc:" + "b" * 24)

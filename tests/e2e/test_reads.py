@@ -13,7 +13,7 @@ import pytest
 from support.given import did
 from support.machine import Machine, until
 
-from backfilld.control.client import Refusal
+from backfilld.control.caller.client import Refusal
 from backfilld.deliveries import RecordDelivery
 from backfilld.records.sqlite import SqliteStore
 from backfilld.records.store import Group

@@ -13,7 +13,7 @@ import pytest
 from support.machine import LEXICON, REPOS, STATUS, Machine, until
 from support.sse import Event, Listening
 
-from backfilld.control.client import Refusal
+from backfilld.control.caller.client import Refusal
 from backfilld_events.log import read
 
 

@@ -10,7 +10,7 @@ from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
 from typing import Any
 
-from backfilld.control.client import Control, TimedOut, Unreachable
+from backfilld.control.caller.client import Control, TimedOut, Unreachable
 from backfilld_events.ids import Nsid
 from backfilld_events.log.file import open_reader
 

@@ -13,7 +13,7 @@ from backfilld_events.log.file import BadFile
 from .. import __version__, logs, systemd
 from ..asking import leaves
 from ..config import RELOADABLE, BadConfig, Config, changed, load
-from ..control.listeners import SocketTaken
+from ..control.serving.listeners import SocketTaken
 from ..delivery.ledger import ReceiptsMissing
 from ..journal import Journal
 from ..recheck import StateDiffers

@@ -16,11 +16,11 @@ from ..config import Config
 from ..delivery.removal import Remover
 from ..journal import Journal
 from ..network.opened import Network
-from .peers import rules_of
 from .problems import BadRequest
+from .serving.peers import rules_of
 from .sessions import Session, Sessions
 from .shapes import ChannelShape
-from .shapes_notify import Samples
+from .shapes.notify import Samples
 from .tapstats import TapCounters
 from .views import Views
 from .who import Who, good

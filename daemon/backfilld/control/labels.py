@@ -9,7 +9,7 @@ from typing import Annotated
 import msgspec
 from msgspec import Meta, Struct
 
-from .shapes_reads import LabelShape
+from .shapes.reads import LabelShape
 
 VALUES_MAX, VALUE_CHARS_MAX = 10, 128
 

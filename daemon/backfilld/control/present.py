@@ -12,8 +12,9 @@ from backfilld_events.projections.repos import Unfit
 from backfilld_events.row import utc_text
 
 from ..backfill.standing import Scene, Standing, standing
-from . import outlook, words
-from .progress import Sample, Samples
+from . import words
+from .jobs import outlook
+from .jobs.progress import Sample, Samples
 from .shapes import FailureShape, JobDetail, JobShape, LexiconShape, SyncShape, WaitingShape
 
 _HAPPYVIEWS = ("record", "query", "procedure")  # what it tells apart in lexicons

@@ -22,8 +22,8 @@ from backfilld_events.ids import BadId, Nsid, parse_nsid, shown
 
 from ..backfill.decide import Refused
 from ..failures import Failure
+from .serving.unknown import not_found
 from .shapes import Problem
-from .unknown import not_found
 
 TEXT_CHARS_MAX = 300  # of what a parser says: it repeats names that a client chose
 _NOT_RUNNING = frozenset({"job-not-running", "job-not-paused"})  # HappyView's 400

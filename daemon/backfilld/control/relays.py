@@ -6,7 +6,7 @@ from backfilld_events.folds import State
 from backfilld_events.folds.job import Waiting
 from backfilld_events.row import utc_text
 
-from .shapes_reads import RelayShape, WaitShape
+from .shapes.reads import RelayShape, WaitShape
 
 RATE_LIMITED = "rate_limited"  # a word of failures
 

@@ -15,7 +15,7 @@ from ..clock import Clock
 from ..failures import Failure
 from ..sources.tap.http import Counters, Cursors, TapHttp
 from .shapes import ChannelShape, TapHealth, TapStats
-from .shapes_reads import CursorsShape, TrendShape
+from .shapes.reads import CursorsShape, TrendShape
 
 T = TypeVar("T")
 

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from msgspec import Struct
 
 from ..control.shapes import JobDetail
-from ..control.shapes_jobs import LaneShape, RateShape
+from ..control.shapes.progress import LaneShape, RateShape
 from ..control.words import counted
 from .say import Tone, mark
 

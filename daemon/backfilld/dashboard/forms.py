@@ -7,7 +7,7 @@ import msgspec
 
 from ..control.problems import BadRequest
 from ..control.shapes import StartBody
-from ..control.shapes_jobs import REASON_CHARS_MAX
+from ..control.shapes.progress import REASON_CHARS_MAX
 
 FIELDS_MAX = 20
 _BETWEEN = re.compile(r"[\s,]+")

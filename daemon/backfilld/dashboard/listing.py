@@ -9,12 +9,12 @@ from msgspec import Struct
 from backfilld_events.ids import shown
 
 from ..backfill.standing import State
-from ..control import outlook
 from ..control.door import Asked
+from ..control.jobs import outlook
 from ..control.problems import BadRequest
 from ..control.shapes import JobShape, Problem
-from ..control.shapes_jobs import ActionShape, Plan
-from ..control.views_pages import Sought
+from ..control.shapes.progress import ActionShape, Plan
+from ..control.views.pages import Sought
 from .forms import StartForm
 from .frame import HOME, TEMPLATES, Frame
 from .live import Part, View

@@ -12,7 +12,7 @@ import trio
 from markupsafe import escape
 
 from ..control.door import Asked, Door
-from ..control.following import news_or_stop
+from ..control.live.following import news_or_stop
 from .said import Saying
 
 GAP_S = 0.25  # between two messages: at most four a second

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from msgspec import Struct
 
 from ..control.shapes import ChannelShape
-from ..control.shapes_reads import RelayShape
+from ..control.shapes.reads import RelayShape
 from .say import Mark, span, unix
 from .tap import Seen
 

@@ -16,7 +16,7 @@ from .. import __version__, asking
 from ..backfill.standing import Scene
 from ..clock import Clock
 from ..config import Config
-from ..control.shapes_notify import Sampled, Samples
+from ..control.shapes.notify import Sampled, Samples
 from ..journal import Journal
 from ..worker import Worker
 from . import targets

@@ -9,7 +9,7 @@ from unit.cli.fake_daemon import FakeDaemon, running
 from unit.cli.ran import Ctl, Ran
 
 from backfilld.cli.ctl import progress, run
-from backfilld.control import absent
+from backfilld.control.caller import absent
 
 ENVIRONMENT = ("BACKFILLD_SOCKET", "BACKFILLD_URL", "BACKFILLD_TOKEN_FILE", "BACKFILLD_CONFIG")
 

@@ -30,7 +30,7 @@ from backfilld.control.shapes import (
     TapStats,
     WaitingShape,
 )
-from backfilld.control.shapes_jobs import (
+from backfilld.control.shapes.progress import (
     ActionShape,
     ArrivalShape,
     EtaShape,
@@ -40,7 +40,7 @@ from backfilld.control.shapes_jobs import (
     RateShape,
     RatesShape,
 )
-from backfilld.control.shapes_reads import (
+from backfilld.control.shapes.reads import (
     CursorsShape,
     RelayShape,
     TapFilters,

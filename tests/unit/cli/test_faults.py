@@ -10,7 +10,7 @@ from unit.cli.fake_daemon import FakeDaemon, health, problem
 from unit.cli.ran import Ctl, Ran
 
 from backfilld.cli.ctl import run
-from backfilld.control.client import Control, NotPermitted
+from backfilld.control.caller.client import Control, NotPermitted
 
 JOBS = "GET /admin/backfill/status"
 

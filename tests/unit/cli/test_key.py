@@ -7,7 +7,7 @@ import pytest
 from unit.cli.fake_daemon import ID, OTHER_ID, FakeDaemon, problem
 from unit.cli.ran import Ctl
 
-from backfilld.control.shapes_keys import KeyMade, KeyShape
+from backfilld.control.shapes.keys import KeyMade, KeyShape
 
 KEYS = "/admin/api-keys"
 SECRET = "hv_0123456789abcdef0123456789abcdef"

@@ -11,7 +11,7 @@ import pytest
 from unit.cli.fake_daemon import ID, NSID, FakeDaemon, problem
 from unit.cli.ran import Ctl
 
-from backfilld.control.shapes_network import NetworkLexiconAdded
+from backfilld.control.shapes.network import NetworkLexiconAdded
 
 UPLOAD = "POST /admin/lexicons"
 

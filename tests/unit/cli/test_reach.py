@@ -12,7 +12,7 @@ from unit.cli.fake_daemon import FakeDaemon, health, problem, running, running_t
 from unit.cli.ran import Ran
 
 from backfilld.cli.ctl import run
-from backfilld.control import absent
+from backfilld.control.caller import absent
 
 HEALTH = "GET /admin/health"
 KEY = "hv_0123456789abcdef0123456789abcdef"

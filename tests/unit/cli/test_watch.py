@@ -22,7 +22,7 @@ from unit.cli.ran import Ctl
 from unit.cli.terminal import command, on_a_terminal
 
 from backfilld.control.shapes import FailureShape
-from backfilld.control.shapes_jobs import EtaShape, EtasShape, RateShape, RatesShape
+from backfilld.control.shapes.progress import EtaShape, EtasShape, RateShape, RatesShape
 
 ONE = f"GET /admin/backfill/{ID}"
 JOBS = "GET /admin/backfill/status"

@@ -19,7 +19,7 @@ from unit.cli.terminal import on_a_terminal
 
 from backfilld.cli.ctl.text import span
 from backfilld.control.shapes import FailureShape
-from backfilld.control.shapes_jobs import ActionShape, EtaShape, EtasShape
+from backfilld.control.shapes.progress import ActionShape, EtaShape, EtasShape
 
 HEALTH = "GET /admin/health"
 ONE = f"GET /admin/backfill/{ID}"

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from support.given import did, dids
 
-from backfilld.control.accounts import accounts
+from backfilld.control.jobs.accounts import accounts
 from backfilld.control.problems import BadRequest
 from backfilld_events.ids import Did
 

@@ -13,8 +13,8 @@ from hypercorn.trio.worker_context import WorkerContext
 from hypercorn.typing import ConnectionState
 from trio.testing import MockClock
 
-from backfilld.control.connection import UNREAD_S_MAX, Connection
-from backfilld.control.server import HEAD_S_MAX, settings
+from backfilld.control.serving.connection import UNREAD_S_MAX, Connection
+from backfilld.control.serving.server import HEAD_S_MAX, settings
 
 SLACK_S = 1.0
 App = Callable[[Any, Any, Any], Awaitable[None]]

@@ -7,8 +7,8 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 from support.given import LIKES, NOON, POSTS, given, handed_off, page, started
 
-from backfilld.control import forecast
-from backfilld.control.forecast import Past
+from backfilld.control.jobs import forecast
+from backfilld.control.jobs.forecast import Past
 from backfilld_events.catalog.job import JobCompleted
 from backfilld_events.folds.job import evolve
 from backfilld_events.ids import Nsid

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from backfilld.control.foreign import Known, fault
+from backfilld.control.serving.foreign import Known, fault
 
 HERE = "127.0.0.1:8410"
 KNOWN = Known(frozenset({"backfill.example"}), frozenset({"https://app.example"}))

@@ -15,10 +15,10 @@ from support.given import LIKES, POSTS, page, started
 from backfilld.backfill.plan import Limits
 from backfilld.backfill.standing import Scene
 from backfilld.control import happyview_events as happyview
-from backfilld.control import views_events
 from backfilld.control.happyview_events import About, Shown
-from backfilld.control.shapes_reads import EventShape
-from backfilld.control.views_events import POSITION_MAX, EventViews, Filters
+from backfilld.control.shapes.reads import EventShape
+from backfilld.control.views import events as views_events
+from backfilld.control.views.events import POSITION_MAX, EventViews, Filters
 from backfilld.records.sqlite import SqliteStore
 from backfilld.worker import InlineWorker
 from backfilld_events import codec

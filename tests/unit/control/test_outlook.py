@@ -5,8 +5,8 @@ from support.given import NOON, POSTS, RELAY, given, handed_off, page, started
 
 from backfilld.backfill.plan import Limits
 from backfilld.backfill.standing import Scene, Standing, standing
-from backfilld.control import outlook, progress
-from backfilld.control.progress import EVERY_S, Sample, Samples
+from backfilld.control.jobs import outlook, progress
+from backfilld.control.jobs.progress import EVERY_S, Sample, Samples
 from backfilld_events.catalog.job import (
     AttemptFailed,
     JobCancelAsked,

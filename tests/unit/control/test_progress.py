@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from backfilld.control import progress
-from backfilld.control.progress import EVERY_S, GAP_S, SPAN_S, Range, Sample, Samples
+from backfilld.control.jobs import progress
+from backfilld.control.jobs.progress import EVERY_S, GAP_S, SPAN_S, Range, Sample, Samples
 
 NUMBERS = st.integers(0, 10**9)
 MINUTES = st.lists(st.floats(0, 1e6), max_size=15)

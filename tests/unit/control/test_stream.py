@@ -16,9 +16,8 @@ from support.given import POSTS, did, dids, handed_off, page, started
 from backfilld.backfill.plan import Limits
 from backfilld.backfill.standing import Scene, scene
 from backfilld.control.door import Asked, Door
-from backfilld.control.live import EVERY_S, Live
-from backfilld.control.views import Views
-from backfilld.control.watching import (
+from backfilld.control.live.watch import EVERY_S, Live
+from backfilld.control.live.watching import (
     KEEP_ALIVE_S,
     LAG_S,
     Until,
@@ -27,6 +26,7 @@ from backfilld.control.watching import (
     told,
     was_told_all,
 )
+from backfilld.control.views import Views
 from backfilld.journal import Journal
 from backfilld.records.sqlite import SqliteStore
 from backfilld.worker import InlineWorker

@@ -2,7 +2,7 @@
 
 import pytest
 
-from backfilld.control.unknown import NOT_OURS, not_found
+from backfilld.control.serving.unknown import NOT_OURS, not_found
 
 
 @pytest.mark.parametrize("name", sorted(NOT_OURS))

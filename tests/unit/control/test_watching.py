@@ -10,10 +10,10 @@ from msgspec.structs import replace
 from support.lives import Lab, lexicon
 
 from backfilld.backfill.commands import PauseJob, ResumeJob, StartJob
-from backfilld.control import views_jobs
 from backfilld.control.shapes import JobDetail
 from backfilld.control.views import Views
-from backfilld.control.views_jobs import Wanted
+from backfilld.control.views import jobs as views_jobs
+from backfilld.control.views.jobs import Wanted
 from backfilld.sandbox.faults import FaultPlan
 from backfilld.sandbox.network import SandboxNetwork
 from backfilld.sandbox.world import World

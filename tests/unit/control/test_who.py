@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from backfilld.config import Config
 from backfilld.control.door import Door
-from backfilld.control.server import app
+from backfilld.control.serving.server import app
 from backfilld.control.who import (
     ALL,
     HAPPYVIEWS,

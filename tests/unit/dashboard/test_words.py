@@ -12,7 +12,7 @@ from support.shown import detail, half_way, job
 
 from backfilld.backfill.standing import State
 from backfilld.control.shapes import ChannelShape, TapStats
-from backfilld.control.shapes_reads import RelayShape, WaitShape
+from backfilld.control.shapes.reads import RelayShape, WaitShape
 from backfilld.dashboard import say
 from backfilld.dashboard.bars import BAR, COVERAGE, bars, coverage
 from backfilld.dashboard.tap import Seen, tiles

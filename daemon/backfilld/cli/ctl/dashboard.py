@@ -5,7 +5,7 @@ import sys
 
 import click
 
-from ...control.shapes_keys import Ticket
+from ...control.shapes.keys import Ticket
 from .. import say
 from .faults import Fault
 from .frame import Ctl, read

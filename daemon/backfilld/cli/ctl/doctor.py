@@ -17,10 +17,10 @@ import click
 
 from ... import __version__
 from ...config import BadConfig, load
-from ...control.client import Refusal, TimedOut, Unreachable
+from ...control.caller.client import Refusal, TimedOut, Unreachable
 from ...control.shapes import Health, TapShape
-from ...control.shapes_keys import Me
-from ...control.shapes_reads import RelayShape
+from ...control.shapes.keys import Me
+from ...control.shapes.reads import RelayShape
 from .. import say
 from . import faults, text
 from .frame import Ctl, read

@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from ...control.client import NotPermitted, Refusal, TimedOut, Unreachable
+from ...control.caller.client import NotPermitted, Refusal, TimedOut, Unreachable
 from .. import say
 from .suggest import meant
 from .text import clean

@@ -12,7 +12,7 @@ from typing import Any, TextIO, TypeVar
 
 import click
 
-from ...control.client import Answer, Control, Refusal, Tcp, job_path
+from ...control.caller.client import Answer, Control, Refusal, Tcp, job_path
 from .. import say
 from . import known, reach, text
 from .faults import Fault

@@ -3,7 +3,7 @@
 import click
 
 from ...control.shapes import JobDetail, WaitingShape
-from ...control.shapes_jobs import RateShape
+from ...control.shapes.progress import RateShape
 from .. import say
 from . import text, words
 from .frame import Ctl, read

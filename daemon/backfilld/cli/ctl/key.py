@@ -6,7 +6,7 @@ from urllib.parse import quote
 
 import click
 
-from ...control.shapes_keys import KeyMade, KeyShape
+from ...control.shapes.keys import KeyMade, KeyShape
 from .. import say
 from . import text
 from .faults import Fault

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from ...control.client import Control, Refusal, TimedOut, Unreachable
+from ...control.caller.client import Control, Refusal, TimedOut, Unreachable
 from . import reach
 
 if TYPE_CHECKING:

@@ -8,9 +8,9 @@ from urllib.parse import quote
 
 import click
 
-from ...control.client import Refusal
+from ...control.caller.client import Refusal
 from ...control.shapes import LexiconDetail, LexiconShape, LexiconUploadedShape
-from ...control.shapes_network import NetworkLexiconAdded, ResolvedLexicon
+from ...control.shapes.network import NetworkLexiconAdded, ResolvedLexicon
 from .. import say
 from . import known, text, words
 from .faults import Fault

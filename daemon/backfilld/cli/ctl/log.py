@@ -7,8 +7,8 @@ from typing import Any
 
 import click
 
-from ...control.client import Unreachable
-from ...control.shapes_reads import Checkpoint
+from ...control.caller.client import Unreachable
+from ...control.shapes.reads import Checkpoint
 from .. import say
 from . import text
 from .faults import Fault

@@ -2,7 +2,7 @@
 
 import click
 
-from ...control.shapes_notify import Sampled, Samples
+from ...control.shapes.notify import Sampled, Samples
 from .. import say
 from .frame import Ctl, read
 from .verbs import Verbs, verb

@@ -2,9 +2,9 @@
 
 from typing import Any
 
-from ...control.client import Refusal, TimedOut, job_path
+from ...control.caller.client import Refusal, TimedOut, job_path
 from ...control.shapes import Health, JobDetail, JobShape, TapStats
-from ...control.shapes_reads import RelayShape
+from ...control.shapes.reads import RelayShape
 from .. import say
 from . import text, words
 from .frame import Ctl, read

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import Any, NamedTuple
 
-from ...control.client import NotPermitted, TimedOut, Unreachable
+from ...control.caller.client import NotPermitted, TimedOut, Unreachable
 from ...control.shapes import JobDetail
 from .. import say
 from . import text, words

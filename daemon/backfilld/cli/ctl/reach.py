@@ -12,7 +12,7 @@ from pathlib import Path
 
 import click
 
-from ...control.address import BadAddress, Socket, Tcp, tcp
+from ...control.caller.address import BadAddress, Socket, Tcp, tcp
 
 SOCKET = "/run/backfilld/control.sock"
 URL_VARIABLE = "BACKFILLD_URL"

@@ -1,6 +1,6 @@
 """backfillctl relay: the relays, as the jobs that are under way know them."""
 
-from ...control.shapes_reads import RelayShape
+from ...control.shapes.reads import RelayShape
 from .. import say
 from . import text, words
 from .frame import Ctl, read

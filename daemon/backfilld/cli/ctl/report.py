@@ -15,7 +15,7 @@ import click
 
 from ... import __version__
 from ...config import BadConfig, flat, load
-from ...control.client import Refusal, TimedOut, Unreachable, job_path
+from ...control.caller.client import Refusal, TimedOut, Unreachable, job_path
 from .. import say
 from . import doctor, text
 from .frame import Ctl

@@ -8,7 +8,7 @@ from typing import Any, BinaryIO, NamedTuple
 import click
 
 from ...control.shapes import PRIORITY_MAX, Started
-from ...control.shapes_jobs import REASON_CHARS_MAX, Plan
+from ...control.shapes.progress import REASON_CHARS_MAX, Plan
 from .. import say
 from . import accounts, known, text, words
 from .faults import Fault

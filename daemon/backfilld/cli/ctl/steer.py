@@ -4,9 +4,9 @@ from typing import Any
 
 import click
 
-from ...control.client import job_path
+from ...control.caller.client import job_path
 from ...control.shapes import JobDetail
-from ...control.shapes_jobs import REASON_CHARS_MAX, VerbDone
+from ...control.shapes.progress import REASON_CHARS_MAX, VerbDone
 from .. import say
 from . import text, words
 from .frame import Ctl, read

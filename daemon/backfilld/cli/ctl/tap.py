@@ -3,7 +3,7 @@
 import click
 import msgspec
 
-from ...control.client import Refusal
+from ...control.caller.client import Refusal
 from ...control.shapes import ChannelShape, Health, TapShape, TapStats
 from .. import say
 from . import text

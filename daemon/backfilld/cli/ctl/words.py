@@ -6,7 +6,7 @@ from typing import Literal
 from msgspec import Struct
 
 from ...control.shapes import JobDetail, JobShape
-from ...control.shapes_jobs import EtaShape, LaneShape
+from ...control.shapes.progress import EtaShape, LaneShape
 from . import text
 
 Target = Literal["completed", "synced"]

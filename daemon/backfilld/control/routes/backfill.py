@@ -17,13 +17,13 @@ from backfilld_events.catalog.job import JobFailed, JobStarted
 from ...backfill import decide
 from ...backfill.commands import StartJob
 from ...failures import clean
-from .. import forecast, holding
-from ..accounts import accounts
 from ..door import Asked, Door, actor
+from ..jobs import forecast, holding
+from ..jobs.accounts import accounts
 from ..problems import BadRequest, decoded, nsid_of
 from ..shapes import JobDetail, JobShape, StartBody, Started
-from ..shapes_jobs import REASON_CHARS_MAX, Plan
-from ..views_jobs import JobPage, Wanted
+from ..shapes.progress import REASON_CHARS_MAX, Plan
+from ..views.jobs import JobPage, Wanted
 from .jobs import the_job
 
 PAST_JOBS = 5  # whose rates a plan rests on

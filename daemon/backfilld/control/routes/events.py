@@ -12,8 +12,8 @@ from backfilld_events.ids import shown
 from ..door import Door
 from ..happyview_events import SEVERITIES
 from ..problems import BadRequest
-from ..shapes_reads import EventCount, Events
-from ..views_events import POSITION_MAX, Filters
+from ..shapes.reads import EventCount, Events
+from ..views.events import POSITION_MAX, Filters
 
 LIMIT_MAX = 100
 _FILTERS = ("event_type", "category", "severity", "subject", "before", "after")

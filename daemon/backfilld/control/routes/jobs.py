@@ -8,12 +8,12 @@ from litestar.types import ControllerRouterHandler
 from ...backfill.commands import CancelJob, PauseJob, ResumeJob
 from ...backfill.decide import Refused
 from ...failures import clean
-from .. import outlook
 from ..door import Asked, Door, actor
-from ..holding import until_ended
+from ..jobs import outlook
+from ..jobs.holding import until_ended
 from ..problems import BadRequest, decoded
 from ..shapes import JobDetail
-from ..shapes_jobs import REASON_CHARS_MAX, VerbBody, VerbDone
+from ..shapes.progress import REASON_CHARS_MAX, VerbBody, VerbDone
 
 SETTLES_S = 2.0  # so long the step that is under way may take, and the answer has the final word
 

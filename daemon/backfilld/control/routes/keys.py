@@ -18,7 +18,7 @@ from backfilld_events.row import utc_text
 from ...backfill.commands import CreateKey, RevokeKey
 from ..door import Asked, Door, actor, asker
 from ..problems import BadRequest, decoded
-from ..shapes_keys import KeyBody, KeyMade, KeyShape
+from ..shapes.keys import KeyBody, KeyMade, KeyShape
 from ..who import ALL, HAPPYVIEWS, Who
 
 GOOD_MAX = 1_000  # keys in force, of one owner

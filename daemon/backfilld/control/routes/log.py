@@ -9,12 +9,12 @@ from litestar.params import FromQuery, HeaderParameter, Parameter, QueryParamete
 from litestar.response import Stream
 from litestar.types import ControllerRouterHandler
 
-from .. import frames
 from ..door import Asked, Door
-from ..following import news_or_stop, streamed
-from ..live import EVERY_S
-from ..shapes_reads import Checkpoint
-from ..watching import KEEP_ALIVE_S, position_of
+from ..live import frames
+from ..live.following import news_or_stop, streamed
+from ..live.watch import EVERY_S
+from ..live.watching import KEEP_ALIVE_S, position_of
+from ..shapes.reads import Checkpoint
 
 LOG_PAGE_BYTES = 256 * 2**10  # a reader that does not read holds no more than this
 POSITION_MAX = 2**62

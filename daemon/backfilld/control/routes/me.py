@@ -8,7 +8,7 @@ from backfilld_events.row import utc_text
 from ..door import Asked, Door, asker
 from ..problems import BadRequest
 from ..sessions import TICKET_S
-from ..shapes_keys import KeyUsed, Me, Ticket
+from ..shapes.keys import KeyUsed, Me, Ticket
 
 
 def routes(door: Door) -> list[ControllerRouterHandler]:

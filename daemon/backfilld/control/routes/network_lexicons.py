@@ -15,7 +15,7 @@ from ...network.fetch import FoundLexicon, NotFetched, Step
 from ...network.names import LEXICON_SCHEMA, lexicon_name
 from ..door import Asked, Door, actor
 from ..problems import BadRequest, decoded, nsid_of
-from ..shapes_network import (
+from ..shapes.network import (
     NetworkLexiconAdded,
     NetworkLexiconBody,
     NetworkLexiconShape,

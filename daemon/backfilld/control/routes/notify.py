@@ -4,7 +4,7 @@ from litestar import post
 from litestar.types import ControllerRouterHandler
 
 from ..door import Asked, Door, actor
-from ..shapes_notify import Samples
+from ..shapes.notify import Samples
 
 
 def routes(door: Door) -> list[ControllerRouterHandler]:

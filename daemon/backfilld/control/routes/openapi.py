@@ -6,7 +6,7 @@ from functools import cache
 from litestar import get
 from litestar.types import ControllerRouterHandler
 
-from ..openapi import Document, document
+from ..serving.openapi import Document, document
 
 
 def route(routes: Sequence[ControllerRouterHandler]) -> ControllerRouterHandler:

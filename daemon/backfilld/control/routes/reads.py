@@ -16,7 +16,7 @@ from ..health import health
 from ..problems import of_tap
 from ..relays import relays
 from ..shapes import Health, Stats, TapDown, TapShape, TapStats
-from ..shapes_reads import RelayShape, TapFilters, TapLimits, Version
+from ..shapes.reads import RelayShape, TapFilters, TapLimits, Version
 
 _UP = ResponseSpec(data_container=TapStats, description="What Tap tells.")
 _DOWN = ResponseSpec(TapDown, generate_examples=False, description="Tap gives no answer.")

@@ -17,8 +17,8 @@ from backfilld_events.ids import BadId, Did, Nsid, Rkey, parse_did, parse_nsid, 
 
 from ..door import Asked, Door, actor
 from ..problems import BadRequest
-from ..shapes_reads import Collections, Deleted, Records
-from ..views_records import ID_MAX
+from ..shapes.reads import Collections, Deleted, Records
+from ..views.records import ID_MAX
 
 OFFSET_MAX = 1_000_000  # HappyView's cursor counts what was seen; each page would count anew
 AT_ONCE_MAX = 100_000  # records that are waited for

@@ -7,11 +7,11 @@ from litestar.openapi import ResponseSpec
 from litestar.params import FromPath, FromQuery, HeaderParameter
 from litestar.types import ControllerRouterHandler
 
-from .. import frames
 from ..door import Asked, Door
-from ..following import streamed
-from ..live import Live
-from ..watching import Until, Wanted, position_of, told, was_told_all
+from ..live import frames
+from ..live.following import streamed
+from ..live.watch import Live
+from ..live.watching import Until, Wanted, position_of, told, was_told_all
 from .jobs import the_job
 
 _NO_MORE = ResponseSpec(data_container=None, description="All was told up to Last-Event-ID.")

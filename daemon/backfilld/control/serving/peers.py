@@ -6,8 +6,8 @@ import socket
 import struct
 from typing import Any
 
-from ..config.keys import ControlConfig
-from .who import Peer, Rules
+from ...config.keys import ControlConfig
+from ..who import Peer, Rules
 
 _SO_PEERGROUPS = 59  # Linux; Python has no name for it
 _GROUPS_BYTES = 1024  # 256 groups: Python asks for no more

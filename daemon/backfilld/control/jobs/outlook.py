@@ -8,10 +8,9 @@ from collections.abc import Mapping
 from backfilld_events.folds.job import Job
 from backfilld_events.projections.classes import Class
 
-from ..backfill.standing import Standing, State
-from . import progress, words
-from .progress import Range, Samples, Withheld
-from .shapes_jobs import (
+from ...backfill.standing import Standing, State
+from .. import words
+from ..shapes.progress import (
     ActionShape,
     ArrivalShape,
     EtaShape,
@@ -21,6 +20,8 @@ from .shapes_jobs import (
     RateShape,
     RatesShape,
 )
+from . import progress
+from .progress import Range, Samples, Withheld
 
 ENDING: tuple[State, ...] = ("cancelling", "cancelled")
 PAUSING: tuple[State, ...] = ("pausing", "paused")

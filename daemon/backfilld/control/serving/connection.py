@@ -20,9 +20,9 @@ from hypercorn.trio.tcp_server import TCPServer
 from hypercorn.typing import ConnectionState
 from hypercorn.utils import parse_socket_addr
 
-from ..asking import leaves
+from ...asking import leaves
+from ..shapes import Problem
 from .peers import peer_of
-from .shapes import Problem
 
 UNREAD_S_MAX = 30.0  # a client that reads nothing for so long is let go
 

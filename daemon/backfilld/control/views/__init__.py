@@ -14,13 +14,13 @@ from backfilld_events.log import read
 from backfilld_events.projections import pages, repos
 from backfilld_events.projections.repos import Asked
 
-from .present import lexicon_shape
-from .shapes import LexiconDetail
-from .views_events import EventViews
-from .views_log import LogViews
-from .views_pages import PageViews
-from .views_records import RecordViews
-from .views_stream import StreamViews
+from ..present import lexicon_shape
+from ..shapes import LexiconDetail
+from .events import EventViews
+from .log import LogViews
+from .pages import PageViews
+from .records import RecordViews
+from .stream import StreamViews
 
 
 class Views(StreamViews, PageViews, RecordViews, EventViews, LogViews):

@@ -11,12 +11,12 @@ from typing import Literal, NamedTuple
 
 import trio
 
+from ..door import Asked, Door
+from ..shapes import JobShape
 from . import frames
-from .door import Asked, Door
 from .following import news_or_stop
 from .frames import Glance
-from .live import EVERY_S, Live
-from .shapes import JobShape
+from .watch import EVERY_S, Live
 
 KEEP_ALIVE_S = 15.0
 SETTLING_S = 1.0  # no event tells that the last step of a paused job is over

@@ -6,8 +6,8 @@ seen is shared. So a hundred watchers cost the daemon what one costs, and none i
 
 import trio
 
+from ..views.stream import StreamViews
 from .frames import Glance
-from .views_stream import StreamViews
 
 EVERY_S = 0.25
 JOBS_MAX = 200  # that are remembered

@@ -6,10 +6,10 @@ import msgspec
 
 from backfilld_events.row import utc_text
 
-from .labels import self_labels
-from .shapes import CollectionCount, Stats
-from .shapes_reads import Records, RecordShape
-from .views_base import ViewsBase
+from ..labels import self_labels
+from ..shapes import CollectionCount, Stats
+from ..shapes.reads import Records, RecordShape
+from .base import ViewsBase
 
 ID_MAX = 1 << 62
 

@@ -16,8 +16,8 @@ from backfilld_events.projections.pages import keys_named
 from backfilld_events.projections.repo import batches, jobs_of, places
 from backfilld_events.row import Row
 
-from .frames import Glance
-from .views_jobs import JobViews
+from ..live.frames import Glance
+from .jobs import JobViews
 
 ATTEMPTS_MAX = 100  # that are told of at once: the last ones
 

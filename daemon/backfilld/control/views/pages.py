@@ -11,9 +11,9 @@ from backfilld_events.log import read
 from backfilld_events.projections import history
 from backfilld_events.row import COLUMNS, Row, from_columns, utc_text
 
-from .shapes import JobShape
-from .views_base import ViewsBase
-from .views_jobs import PAGE_JOBS, JobViews
+from ..shapes import JobShape
+from .base import ViewsBase
+from .jobs import PAGE_JOBS, JobViews
 
 NEW_MAX = 100  # more than so many are told as "more than"
 

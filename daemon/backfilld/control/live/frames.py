@@ -14,7 +14,7 @@ from litestar.response.sse import ServerSentEventMessage
 from backfilld_events.catalog.job import AttemptFailed
 from backfilld_events.row import Row, utc_text
 
-from .shapes import JobShape
+from ..shapes import JobShape
 
 RETRY = ServerSentEventMessage(data=None, retry=2000).encode()
 KEEP_ALIVE = ServerSentEventMessage(data=None, comment="keep-alive").encode()

@@ -6,7 +6,7 @@ import trio
 from litestar.background_tasks import BackgroundTask
 from litestar.response import Stream
 
-from .door import Door
+from ..door import Door
 
 
 def streamed(

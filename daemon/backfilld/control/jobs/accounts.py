@@ -6,7 +6,7 @@ from typing import Protocol
 from backfilld_events import ids
 from backfilld_events.ids import Did
 
-from .problems import BadRequest
+from ..problems import BadRequest
 
 HANDLES_MAX = 500  # each costs a look-up on the network
 DIDS_MAX = 100_000

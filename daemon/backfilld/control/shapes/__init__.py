@@ -7,8 +7,8 @@ from typing import Annotated, Any
 
 from msgspec import UNSET, Meta, Raw, Struct, UnsetType
 
-from .shapes_jobs import ActionShape, EtasShape, LanesShape, RatesShape, Reason
-from .shapes_reads import CursorsShape, TapFilters, TapLimits, TrendShape
+from .progress import ActionShape, EtasShape, LanesShape, RatesShape, Reason
+from .reads import CursorsShape, TapFilters, TapLimits, TrendShape
 
 PRIORITY_MAX = 1000
 

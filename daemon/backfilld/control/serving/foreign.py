@@ -12,7 +12,7 @@ from ipaddress import ip_address
 
 from msgspec import Struct
 
-from .shapes import Problem
+from ..shapes import Problem
 
 _NETLOC = re.compile(r"(\[[0-9a-f:.]{2,45}\]|[a-z0-9_.-]{1,253})(?::([0-9]{1,5}))?")
 _SAFE = frozenset({"GET", "HEAD", "OPTIONS"})

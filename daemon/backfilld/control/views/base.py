@@ -8,8 +8,8 @@ from typing import Self
 
 from backfilld_events.log.file import open_reader
 
-from ..backfill.standing import Scene
-from ..worker import Worker
+from ...backfill.standing import Scene
+from ...worker import Worker
 
 
 class ViewsBase:

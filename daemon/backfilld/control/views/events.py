@@ -14,10 +14,10 @@ from backfilld_events.log.seldom import Head
 from backfilld_events.projections import jobs, repos
 from backfilld_events.row import Row, utc_text
 
-from . import happyview_events as happyview
-from .happyview_events import About, Shown
-from .shapes_reads import EventCount, Events, EventShape
-from .views_base import ViewsBase
+from .. import happyview_events as happyview
+from ..happyview_events import About, Shown
+from ..shapes.reads import EventCount, Events, EventShape
+from .base import ViewsBase
 
 LOOKED_MAX = 10_000  # events that a page looks at
 COUNTED_MAX = 100_000  # and a count

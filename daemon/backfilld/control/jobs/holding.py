@@ -4,7 +4,7 @@ import re
 
 import trio
 
-from .door import Asked, Door
+from ..door import Asked, Door
 
 WAIT_S_MAX = 3600
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import trio
 
-from ..config.hosts import loopback
+from ...config.hosts import loopback
 
 _BACKLOG = 128
 

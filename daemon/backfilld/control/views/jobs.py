@@ -11,13 +11,13 @@ from backfilld_events.ids import Did, Nsid
 from backfilld_events.projections import history, jobs, repos
 from backfilld_events.projections.classes import Class
 
-from ..backfill.standing import Scene, standing
-from . import progress
-from .forecast import Past
-from .present import job_detail, job_sample, job_shape
-from .progress import Samples
-from .shapes import JobDetail, JobShape
-from .views_base import ViewsBase
+from ...backfill.standing import Scene, standing
+from ..jobs import progress
+from ..jobs.forecast import Past
+from ..jobs.progress import Samples
+from ..present import job_detail, job_sample, job_shape
+from ..shapes import JobDetail, JobShape
+from .base import ViewsBase
 
 FAILURES_MAX = 1000
 SAMPLED_MAX = 100  # jobs whose progress is watched at once: 3 MB

@@ -11,12 +11,12 @@ from litestar.exceptions import NotFoundException
 from backfilld_events.catalog.control import CommandRefused
 from backfilld_events.row import NewEvent
 
+from ..door import Asked, Door, session_of, who_of
+from ..problems import BadRequest, clean, json_body, known_query
+from ..sessions import Session, cookie_of
+from ..shapes import Problem
+from ..who import Unknown, Who, needed, of_header, of_peer
 from . import foreign
-from .door import Asked, Door, session_of, who_of
-from .problems import BadRequest, clean, json_body, known_query
-from .sessions import Session, cookie_of
-from .shapes import Problem
-from .who import Unknown, Who, needed, of_header, of_peer
 
 WORDS_CHARS_MAX = 200  # of a request and its refusal, in the log
 _NO_CHANGE = frozenset({"GET", "HEAD", "OPTIONS"})

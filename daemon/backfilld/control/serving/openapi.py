@@ -14,8 +14,8 @@ from litestar.handlers import HTTPRouteHandler
 from litestar.openapi.config import OpenAPIConfig
 from litestar.types import ControllerRouterHandler
 
-from .. import __version__
-from .shapes import Problem
+from ... import __version__
+from ..shapes import Problem
 
 REFS = "#/components/schemas/{name}"
 Document = dict[str, Any]

@@ -2,8 +2,8 @@
 
 import difflib
 
-from .shapes import Problem
-from .who import PERMISSIONS
+from ..shapes import Problem
+from ..who import PERMISSIONS
 
 _JOBS = "backfill jobs are at /admin/backfill/status"
 _KEYS = "who may do what is said by keys (/admin/api-keys) and by the groups of the socket"

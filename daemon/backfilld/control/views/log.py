@@ -9,7 +9,7 @@ from backfilld_events.folds import State, replay
 from backfilld_events.log import read
 from backfilld_events.log.append import head
 
-from .views_base import ViewsBase
+from .base import ViewsBase
 
 
 class LogPage(NamedTuple):

@@ -10,9 +10,10 @@ from typing import NamedTuple
 from backfilld_events.folds.job import Job
 from backfilld_events.row import utc_text
 
-from . import progress, words
+from .. import words
+from ..shapes.progress import DurationShape, ExpectedShape, SourceShape
+from . import progress
 from .progress import MINUTE_S
-from .shapes_jobs import DurationShape, ExpectedShape, SourceShape
 
 _WHY = {
     "too_early": "not known: no earlier job tells how fast it goes",

@@ -20,11 +20,11 @@ from litestar import Litestar
 from litestar.config.cors import CORSConfig
 from litestar.types import ControllerRouterHandler
 
+from ..door import Door
+from ..problems import HANDLERS
+from ..routes import routes
 from .connection import Connection
-from .door import Door
 from .guard import Guard, before
-from .problems import HANDLERS
-from .routes import routes
 
 BODY_BYTES_MAX = 8 * 2**20  # 100,000 DIDs are 4 MB
 GRACE_S = 5.0  # for requests under way when the daemon stops

@@ -1,0 +1,1 @@
+"""How a program reaches the daemon: the only client there is. Nothing heavy is imported here."""
