@@ -1,7 +1,7 @@
 """Answers questions from the log's projections and from the index. Reads only.
 
 It has its own read-only connections, so that no question waits for a writer. What is asked about
-jobs, records, events and so on stands in a module each, `views_*`.
+jobs, records, events and so on stands in a module each.
 """
 
 import msgspec
@@ -11,7 +11,8 @@ from backfilld_events.folds.job import Job
 from backfilld_events.folds.lexicon import Lexicon
 from backfilld_events.ids import Did
 from backfilld_events.log import read
-from backfilld_events.projections import pages, repos
+from backfilld_events.projections import pages as entries
+from backfilld_events.projections import repos
 from backfilld_events.projections.repos import Asked
 
 from ..present import lexicon_shape
@@ -28,7 +29,7 @@ class Views(StreamViews, PageViews, RecordViews, EventViews, LogViews):
 
     async def dids(self, job: Job, first: int, upto: int) -> list[Did]:
         """The DIDs with these ordinals of the job."""
-        return await self._worker(pages.dids, self._events, job.position, first, upto)
+        return await self._worker(entries.dids, self._events, job.position, first, upto)
 
     async def to_ask(self, after: int, limit: int, failed: bool) -> list[Asked]:
         """Repositories to ask Tap about; see repos.to_ask."""
