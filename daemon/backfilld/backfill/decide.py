@@ -78,9 +78,9 @@ def start_job(state: State, command: StartJob, *, job_id: str, actor: str) -> De
         digest=digest,
         listed_from=command.listed_from,
     )
-    equal = [job for job in state.jobs.values() if _same(job, started)]
-    if equal and command.idempotency_key is None:
-        return Decision([], {}, equal[0].id, joined=True)
+    equal = _under_way(state, started)
+    if equal is not None and command.idempotency_key is None:
+        return Decision([], {}, equal, joined=True)
     events = [NewEvent(stream, started, actor, command.cause)]
     if not collections:
         events.append(NewEvent(stream, _no_target(command), actor, PREVIOUS))
@@ -147,7 +147,8 @@ def revoke_key(state: State, command: RevokeKey, *, actor: str) -> Decision:
 
 def upload_lexicon(state: State, command: UploadLexicon, *, job_id: str, actor: str) -> Decision:
     """Takes in a document. The job it asks for stands in the same append, so neither is ever
-    there without the other: at the first upload, and when `backfill` turns true."""
+    there without the other: at the first upload, and when `backfill` turns true. If an equal job is
+    under way, that is the job."""
     document = command.document
     before = state.lexicons.get(document.id)
     stream = f"lexicon/{document.id}"
@@ -165,6 +166,8 @@ def upload_lexicon(state: State, command: UploadLexicon, *, job_id: str, actor: 
         given=False,
         mode="add",
     )
+    if (equal := _under_way(state, started)) is not None:
+        return Decision(events, expected, equal, joined=True)
     events.append(NewEvent(f"job/{job_id}", started, actor, PREVIOUS))
     expected[f"job/{job_id}"] = 0
     return Decision(events, expected, job_id)
@@ -220,14 +223,19 @@ def _of_job(job: Job, event: JobPaused | JobResumed | JobCancelAsked, actor: str
     return Decision([NewEvent(stream, event, actor)], {stream: job.version}, job.id)
 
 
+def _under_way(state: State, asked: JobStarted) -> str | None:
+    return next((job.id for job in state.jobs.values() if _same(job, asked)), None)
+
+
 def _same(job: Job, asked: JobStarted) -> bool:
-    """Whether `asked` would find and hand over what `job` does."""
+    """Whether `job` finds and hands over what `asked` would, and no later than `asked` would."""
     return (
         job.cancel is None
         and job.paused is None
         and job.collections == tuple(asked.collections)
         and (job.asked_for, job.given, job.digest) == (asked.asked_for, asked.given, asked.digest)
         and (job.listed_from is None or job.listed_from == asked.listed_from)
+        and (job.begun or job.priority >= asked.priority)
     )
 
 

@@ -43,7 +43,7 @@ class Desk:
 
     async def submit(self, command: Command, actor: str) -> Done:
         """Carries a command into the log. Raises decide.Refused."""
-        if not isinstance(command, StartJob):
+        if not isinstance(command, StartJob | UploadLexicon):
             return await self._submit(command, actor)
         # two equal jobs are two streams: no version would tell the second of the first
         async with self._starting:

@@ -18,16 +18,27 @@ from backfilld_events.folds.job import Job
 
 from ..discovery.page import Page
 from ..failures import Failure
+from .place import collection_number
 from .plan import FetchPage, HandOff, Limits
 
 BACKOFF_S_FIRST = 1.0
 EMPTY_PAGES_MAX = 100  # in a row, with a cursor: the specification allows them, not for ever
 
 
-def page_came(job: Job, step: FetchPage, page: Page, limits: Limits) -> list[JobEvent]:
-    """A page was fetched."""
+def needs_head(step: FetchPage) -> bool:
+    """Whether the answer is believed only beside the listing's head. A directory that was rebuilt
+    takes a cursor of before for a place in another collection, and answers with accounts of that;
+    only a listing from the start says which number ours has now."""
+    return step.resumed and step.cursor is not None and collection_number(step.cursor) is not None
+
+
+def page_came(
+    job: Job, step: FetchPage, page: Page, limits: Limits, head: Page | None = None
+) -> list[JobEvent]:
+    """A page was fetched; with it `head`, the first entry of the listing, if the step needs it."""
     empty = not page.dids and not page.malformed
-    if step.resumed and empty and page.cursor is None:
+    ended = step.resumed and empty and page.cursor is None
+    if ended or (head is not None and not _of_one_collection(step.cursor, head.cursor)):
         return [ListingRestarted(collection=step.collection, relay=step.relay)]
     came = PageDiscovered(
         collection=step.collection,
@@ -46,6 +57,12 @@ def page_came(job: Job, step: FetchPage, page: Page, limits: Limits) -> list[Job
         endless = Failure("empty_pages", f"{EMPTY_PAGES_MAX} empty pages in a row")
         return [came, _give_up(step, endless, attempts=1, limits=limits)]
     return [came]
+
+
+def _of_one_collection(one: str | None, other: str | None) -> bool:
+    if one is None or other is None:
+        return False
+    return collection_number(one) == collection_number(other)
 
 
 def page_failed(

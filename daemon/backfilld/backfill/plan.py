@@ -68,13 +68,47 @@ Step = FetchPage | HandOff | WaitUntil | Finish | Stop
 def in_turn(
     jobs: Iterable[Job], limits: Limits, busy: Set[str] = frozenset()
 ) -> tuple[list[Job], list[Job]]:
-    """(those that have their turn, those that wait for it, next first). Those that are `busy` keep
-    their turn, though they be too many; then those that have begun, then the priority counts, then
-    who came first."""
-    ready = [job for job in jobs if not _stopped(job)]
+    """(those that have their turn, those that wait for it, next first).
+
+    Those that are `busy` keep their turn, though they be too many, and though somebody stopped
+    them, until their last step is over; then those that have begun, then the priority counts, then
+    who came first. A stalled job takes none of the `concurrent` turns: somebody else has it
+    meanwhile. It goes on when its wait ends, so a few more than `concurrent` may then run at once.
+    They are bounded: one begins beside stalled jobs that do not give way to its priority only while
+    there are fewer than twice `concurrent` in all, or a peer that is down would use up the tries of
+    every job that waits.
+    """
+    ready = [job for job in jobs if job.id in busy or not _stopped(job)]
     ready.sort(key=lambda job: (job.id not in busy, not job.begun, -job.priority, job.position))
-    turns = max(limits.concurrent, sum(job.id in busy for job in ready))
-    return ready[:turns], ready[turns:]
+    turn: list[Job] = []
+    waiting: list[Job] = []
+    at_work, stalls = 0, list[int]()
+    for job in ready:
+        firm = at_work + sum(priority >= job.priority for priority in stalls)
+        room = at_work < limits.concurrent and firm < 2 * limits.concurrent
+        if job.id not in busy and not room:
+            waiting.append(job)
+            continue
+        turn.append(job)
+        if stalled(job, limits) is None:
+            at_work += 1
+        else:
+            stalls.append(job.priority)
+    return turn, waiting
+
+
+def stalled(job: Job, limits: Limits) -> Waiting | None:
+    """The wait that ends first, when every lane with work waits. A try that is under way ends no
+    wait; its success does."""
+    lanes: list[Waiting | None] = []
+    if may_discover(job, limits):
+        lanes.append(job.discovery)
+    if may_hand_off(job, limits):
+        lanes.append(job.hand_off)
+    waits = [lane for lane in lanes if lane is not None]
+    if not waits or len(waits) < len(lanes):
+        return None
+    return min(waits, key=lambda wait: wait.retry_at)
 
 
 def may_discover(job: Job, limits: Limits) -> bool:

@@ -18,6 +18,7 @@ from .plan import FetchPage, Finish, HandOff, Limits, Step, Stop, WaitUntil
 from .steps import Steps
 
 LANES = 2
+LOOK_S = 60.0  # how late a job may begin after a reload: no event says that the limits are others
 
 Lane = Callable[[Job, float, Limits], Step | None]
 
@@ -56,7 +57,8 @@ class Runner:
                 for job in self._due():
                     self._running[job.id] = trio.Event()
                     nursery.start_soon(self._job, job.id)
-                await _either(news, self._ended)
+                with trio.move_on_after(LOOK_S):
+                    await _either(news, self._ended)
 
     def _due(self) -> list[Job]:
         """The jobs to begin with, or to end since they are cancelled."""
@@ -65,12 +67,8 @@ class Runner:
         if not idle:
             return []
         cancelled = [job for job in idle if job.cancel is not None]
-        if len(self._running) >= limits.concurrent:
-            return cancelled
         turn, _ = plan.in_turn(jobs.values(), limits, self.busy)
-        free = limits.concurrent - len(self._running)
-        due = [job for job in turn if job.id not in self._running and job.cancel is None]
-        return cancelled + due[:free]
+        return cancelled + [job for job in turn if job.id not in self._running]
 
     async def _job(self, job_id: str) -> None:
         """A job's turn, until it ends or is stopped."""
@@ -86,7 +84,8 @@ class Runner:
 
     async def _end_cancelled(self, job_id: str) -> None:
         while (job := self._journal.state.jobs.get(job_id)) is not None and job.cancel is not None:
-            await self._end(job, [JobCancelled(job.discovered, job.handed_off)])
+            end = JobCancelled(job.discovered, job.handed_off)
+            await self._end(job, [end], cause=job.cancel.position)
 
     async def _lane(
         self, job_id: str, lane: Lane, stopped: set[Lane], turn: trio.CancelScope
@@ -126,17 +125,25 @@ class Runner:
             await sleep_until(moment, self._clock)
             nursery.cancel_scope.cancel()
 
-    async def _end(self, job: Job, events: Sequence[JobEvent]) -> None:
+    async def _end(self, job: Job, events: Sequence[JobEvent], cause: int | None = None) -> None:
+        expected = {f"job/{job.id}": job.version}
         try:
-            await self._append(job, events, expected={f"job/{job.id}": job.version})
+            await self._append(job, events, cause=cause, expected=expected)
         except Stale:
             return  # something came in between; whoever called looks again
 
     async def _append(
-        self, job: Job, events: Sequence[JobEvent], *, expected: dict[str, int] | None = None
+        self,
+        job: Job,
+        events: Sequence[JobEvent],
+        *,
+        cause: int | None = None,
+        expected: dict[str, int] | None = None,
     ) -> None:
+        """Without a `cause` it is the job's start."""
+        led_by = job.position if cause is None else cause
         await self._journal.append(
-            [NewEvent(f"job/{job.id}", event, "system", job.position) for event in events],
+            [NewEvent(f"job/{job.id}", event, "system", led_by) for event in events],
             expected=expected,
         )
 

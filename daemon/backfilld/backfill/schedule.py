@@ -5,14 +5,12 @@ all. It is done where the relay's cursor is a place in time (collectiondir); wit
 repository may stand anywhere in the listing, also before the cursor.
 """
 
-import base64
-import binascii
 from collections.abc import Callable
 
 import trio
 
-from backfilld_events import ids
 from backfilld_events.folds import State
+from backfilld_events.folds.job import SCHEDULE
 from backfilld_events.folds.listed import Listed
 from backfilld_events.ids import Nsid
 
@@ -20,13 +18,12 @@ from ..clock import Clock
 from ..journal import Journal
 from .commands import StartJob
 from .desk import Desk
+from .place import collection_number
 
-ACTOR = "schedule"
 PARTIAL_MAX = 3  # looks at what came since, between two looks at all
 RETRY_S = 3600.0  # after a look that failed, if the configured time is not shorter
 PRIORITY = -1  # whoever asks for something goes first
 LOOK_S = 60.0  # how late a look may be: the configuration is reloaded, and clocks are set
-_HEAD_BYTES = 1 + 4 + 8  # "A", the collection's number, the millisecond of the first sight
 
 
 def due(state: State, now: float, every_s: float) -> list[StartJob]:
@@ -46,17 +43,6 @@ def due(state: State, now: float, every_s: float) -> list[StartJob]:
     ]
 
 
-def is_place(cursor: str) -> bool:
-    """Whether the cursor says how far in time a listing has come: URL-safe base64 of "A", a number
-    of 4 bytes, milliseconds in 8, a DID and NUL. Source: indigo's collectiondir, as it was run."""
-    try:
-        key = base64.b64decode(cursor + "=" * (-len(cursor) % 4), altchars=b"-_", validate=True)
-        did = key[_HEAD_BYTES:-1].decode("ascii")
-    except (ValueError, binascii.Error):
-        return False
-    return key[:1] == b"A" and key[-1:] == b"\0" and ids.is_did(did)
-
-
 def _next(listed: Listed, every_s: float) -> float:
     moment = listed.at + every_s
     if listed.failed_at is None:
@@ -66,7 +52,9 @@ def _next(listed: Listed, every_s: float) -> float:
 
 def _look(nsid: Nsid, listed: Listed) -> StartJob:
     place = listed.place
-    if place is None or listed.partial >= PARTIAL_MAX or not is_place(place.cursor):
+    if place is not None and collection_number(place.cursor) is None:
+        place = None
+    if listed.partial >= PARTIAL_MAX:
         place = None
     return StartJob(
         nsid,
@@ -89,5 +77,5 @@ class Schedule:
         """Runs until cancelled."""
         while True:
             for command in due(self._journal.state, self._clock(), self._every_s()):
-                await self._desk.submit(command, ACTOR)
+                await self._desk.submit(command, SCHEDULE)
             await trio.sleep(LOOK_S)

@@ -10,7 +10,7 @@ from typing import Literal, NamedTuple
 from backfilld_events.folds.job import Job, Outcome, Waiting
 
 from . import plan
-from .plan import Limits, may_discover, may_hand_off
+from .plan import Limits
 
 State = Literal["pending", "running", "stalled", "pausing", "paused", "cancelling"] | Outcome
 
@@ -40,8 +40,7 @@ def scene(jobs: Mapping[str, Job], limits: Limits, busy: frozenset[str]) -> Scen
 
 
 def standing(job: Job, scene: Scene) -> Standing:
-    """How the job stands, as the log has it. A try that is under way ends no stall; its success
-    does."""
+    """How the job stands, as the log has it."""
     if job.outcome is not None:
         return Standing(job.outcome)
     if job.cancel is not None:
@@ -50,13 +49,7 @@ def standing(job: Job, scene: Scene) -> Standing:
         return Standing("pausing" if job.id in scene.busy else "paused")
     if job.id in scene.ahead:
         return Standing("pending", ahead=scene.ahead[job.id])
-    lanes: list[Waiting | None] = []
-    if may_discover(job, scene.limits):
-        lanes.append(job.discovery)
-    if may_hand_off(job, scene.limits):
-        lanes.append(job.hand_off)
-    stuck = [lane for lane in lanes if lane is not None]
-    if stuck and len(stuck) == len(lanes):
-        return Standing("stalled", min(stuck, key=lambda lane: lane.retry_at))
+    if (waiting := plan.stalled(job, scene.limits)) is not None:
+        return Standing("stalled", waiting)
     begun = job.begun or job.discovered
     return Standing("running" if begun else "pending")

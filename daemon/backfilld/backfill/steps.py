@@ -55,11 +55,16 @@ class Steps:
         """Asks the relay for a page."""
         try:
             page = await self._lister.list_page(step.relay, step.collection, step.cursor, step.size)
+            head = await self._head(step) if outcomes.needs_head(step) else None
         except Failure as failure:
             return outcomes.page_failed(
                 job, step, failure, now=self._clock(), jitter=self._jitter(), limits=limits
             )
-        return outcomes.page_came(job, step, page, limits)
+        return outcomes.page_came(job, step, page, limits, head)
+
+    async def _head(self, step: FetchPage) -> Page:
+        """Asked for after the page: then a rebuild in between is seen too."""
+        return await self._lister.list_page(step.relay, step.collection, None, 1)
 
     async def hand_off(self, job: Job, step: HandOff, limits: Limits) -> list[JobEvent]:
         """Hands a batch to Tap. A crash before its event hands it over again: Tap ignores those

@@ -16,7 +16,7 @@ from backfilld_events.row import NewEvent
 
 from ..clock import Clock
 from ..journal import Journal
-from .letter import Letter, NotTaken, sample
+from .letter import Letter, NotTaken
 from .targets import Target
 
 GIVE_UP_S = 24 * 3600.0  # counted from the news, or from the start of this daemon if that is later
@@ -68,11 +68,11 @@ class Courier:
                 with trio.move_on_at(due):
                     await news.wait()
 
-    async def send_sample(self) -> str | None:
-        """Sends a sample, once; why it was not taken, None if it was."""
+    async def send_sample(self, letter: Letter) -> str | None:
+        """Sends `letter`, a sample, once; why it was not taken, None if it was."""
         try:
             async with self._sample_turn:
-                await self.target.deliver(sample(self._clock()))
+                await self.target.deliver(letter)
         except NotTaken as refusal:
             return refusal.why
         return None

@@ -21,6 +21,7 @@ from ..journal import Journal
 from ..worker import Worker
 from . import targets
 from .courier import STREAM, Courier
+from .letter import sample
 from .reading import Reading
 from .targets import Target
 from .watcher import Watcher, dead_letters
@@ -74,9 +75,10 @@ class Notifier:
         returns."""
         await self._ready.wait()
         sampled: list[Sampled] = []
+        letter = sample(self._outside.clock())
 
         async def send(courier: Courier) -> None:
-            why, one = await courier.send_sample(), courier.target
+            why, one = await courier.send_sample(letter), courier.target
             sampled.append(Sampled(one.name, one.to, sorted(one.kinds), why is None, why))
 
         async with trio.open_nursery() as nursery:

@@ -11,6 +11,8 @@ from typing import NamedTuple
 
 from backfilld_events.ids import Did, Nsid, Rkey
 
+from . import rows
+
 _OF = "collection = (SELECT id FROM collection WHERE nsid = ?)"
 # word for word the conditions of the partial indexes (migrations)
 _HELD = f"{_OF} AND cid IS NOT NULL"
@@ -39,6 +41,7 @@ def some(db: sqlite3.Connection, nsid: Nsid, upto: int, limit: int) -> Portion:
     """Deletes at most `limit` records of the collection, oldest first, none with a number above
     `upto`; after them what `one` has left. Other tombstones stay: they keep out what is gone from
     the network."""
+    rows.keep_last_id(db)
     held, more = _first(db, _HELD, nsid, upto, limit)
     taken: list[tuple[Did, int]] = []
     if held:

@@ -28,16 +28,26 @@ class Found(NamedTuple):
 
 
 def last_id(db: sqlite3.Connection) -> int:
-    """The highest id given so far; a row inserted later has a higher one."""
-    (last,) = db.execute("SELECT coalesce(max(id), 0) FROM record").fetchone()
-    return int(last)
+    """The highest id given so far, be its row here or removed; a row inserted later has a higher
+    one."""
+    return max(_ids(db))
+
+
+def keep_last_id(db: sqlite3.Connection) -> None:
+    """To be called before rows are removed: their ids are not given again."""
+    db.execute("UPDATE numbered SET id = ?", (last_id(db),))
 
 
 def insert(db: sqlite3.Connection, rows: Sequence[Row], at: int) -> int:
     """Inserts those whose key is free, and says how many. Keys differ from each other."""
+    here, given = _ids(db)
+    # SQLite gives the number above the highest that is here
+    bar = [(given, *rows[0][:2])] if given > here and rows else []
+    db.executemany("INSERT INTO record VALUES (?, ?, ?, '', '', NULL, NULL, 0)", bar)
     count = 0
     for _, part in bulk.parts(db, rows, 6):
         count += db.execute(_insert(len(part)), [at, *chain.from_iterable(part)]).rowcount
+    db.executemany("DELETE FROM record WHERE id = ? AND repo = ? AND collection = ?", bar)
     return count
 
 
@@ -61,6 +71,13 @@ def update(db: sqlite3.Connection, rows: Sequence[tuple[int, Row]], at: int) -> 
     for _, part in bulk.parts(db, rows, 4):
         parameters = [at, *chain.from_iterable((id_, *row[3:]) for id_, row in part)]
         db.execute(_update(len(part)), parameters)
+
+
+def _ids(db: sqlite3.Connection) -> tuple[int, int]:
+    """The highest id of a row that is here, and of one that was here at the last removal."""
+    query = "SELECT (SELECT coalesce(max(id), 0) FROM record), id FROM numbered"
+    here, given = db.execute(query).fetchone()
+    return int(here), int(given)
 
 
 def _found(

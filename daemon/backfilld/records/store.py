@@ -73,7 +73,7 @@ class RecordStore(Protocol):
         leaves nothing behind. `last` of its removal says whether that was all."""
 
     def newest(self) -> int:
-        """The highest number that a record has."""
+        """The highest number that a record has or had; one that comes later has a higher one."""
 
     def receipts(self, after: int, limit: int) -> list[Receipt]:
         """Receipts with a number above `after`, in order."""

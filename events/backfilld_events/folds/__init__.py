@@ -78,7 +78,9 @@ def job_after(state: State, row: Row, event: JobEvent) -> Job | None:
             job_id, event, actor=row.actor, cause=row.cause, position=row.position, at=row.at
         )
     before = state.jobs.get(job_id)
-    return None if before is None else job.evolve(before, event, row.at, row.actor)
+    if before is None:
+        return None
+    return job.evolve(before, event, row.at, row.actor, row.position)
 
 
 def _job(state: State, row: Row, event: JobEvent) -> State:

@@ -31,15 +31,18 @@ from ..catalog.job import (
 )
 from ..ids import Did, Nsid
 
+SCHEDULE = "schedule"  # the actor of a look for new repositories
+
 Outcome = Literal["completed", "completed_with_errors", "failed", "cancelled"]
 
 
 class Stopped(Struct, frozen=True, gc=False):
-    """Somebody paused or cancelled the job, at `at` (unix seconds)."""
+    """Somebody paused or cancelled the job, at `at` (unix seconds), by the event at `position`."""
 
     at: float
     actor: str
     reason: str
+    position: int
 
 
 class Waiting(Struct, frozen=True, gc=False):
@@ -116,6 +119,12 @@ class Job(Struct, frozen=True):
         return None if self.listed else self.collections[self.listings_ended]
 
     @property
+    def look(self) -> bool:
+        """Whether it began by itself, to look for new repositories: it counts those alone, and
+        hands over all it finds."""
+        return self.actor == SCHEDULE
+
+    @property
     def begun(self) -> bool:
         """Whether it has taken a first step, good or bad."""
         listed = self.listing.pages or self.listings_ended or self.failed_listings
@@ -158,13 +167,14 @@ def start(
     )
 
 
-def evolve(job: Job, event: JobEvent, at: float, actor: str = "system") -> Job:
-    """The job after `event`, which `actor` caused and the log recorded at `at` (unix seconds)."""
+def evolve(job: Job, event: JobEvent, at: float, actor: str = "system", position: int = 0) -> Job:
+    """The job after `event`, which `actor` caused and the log recorded at `at` (unix seconds), at
+    `position`."""
     change = _CHANGES.get(type(event))
     if change is not None:
         changes = change(job, event, at)
     else:  # what people do, whom the rest does not ask for
-        changes = _STOPS[type(event)](Stopped(at, actor, getattr(event, "reason", "")))
+        changes = _STOPS[type(event)](Stopped(at, actor, getattr(event, "reason", ""), position))
     return replace(job, version=job.version + 1, last_at=at, **changes)
 
 

@@ -13,9 +13,10 @@ from .job import Job
 class Listed(Struct, frozen=True):
     """The last job that listed the collection to its end, or that somebody cancelled.
 
-    `position` is that of the job's first event, `at` (unix seconds) its end. `place` is where its
-    listing stood at the end; `partial` how many jobs in a row looked only at what came after such
-    a place. `failed_at`: a later job could not list it, and ended then.
+    `position` is that of the job's first event, `at` (unix seconds) its end; 0.0: there was none.
+    `place` is where its listing stood at the end (None: nothing is known to be listed); `partial`
+    how many jobs in a row looked only at what came after such a place. `failed_at`: a later job
+    could not list it, and ended then.
     """
 
     position: int
@@ -23,6 +24,9 @@ class Listed(Struct, frozen=True):
     place: ListedFrom | None = None
     partial: int = 0
     failed_at: float | None = None
+
+
+_NEVER = Listed(0, 0.0)
 
 
 def ended(listed: Mapping[Nsid, Listed], job: Job) -> Mapping[Nsid, Listed]:
@@ -34,13 +38,11 @@ def ended(listed: Mapping[Nsid, Listed], job: Job) -> Mapping[Nsid, Listed]:
     failed = {one.collection for one in job.failed_listings}
     after = dict(listed)
     for collection in job.collections:
-        before = listed.get(collection)
+        before = listed.get(collection, _NEVER)
         if outcome in ("completed", "completed_with_errors") and collection not in failed:
-            partial = 0 if job.listed_from is None or before is None else before.partial + 1
+            partial = 0 if job.listed_from is None else before.partial + 1
             place = job.listing_ends.get(collection)
             after[collection] = Listed(job.position, at, place, partial)
-        elif before is None:
-            continue
         elif outcome == "cancelled":
             after[collection] = replace(before, position=job.position, at=at, failed_at=None)
         else:

@@ -1,6 +1,7 @@
 """What people are to be told: the targets, what waits for each, and what was told already.
 
-Nothing is kept that no target wants, so without one all of this stays empty.
+Nothing is kept that no target wants. So without one all of this stays empty, but for the count of
+dead letters: what is told of them is a difference.
 """
 
 from collections.abc import Mapping
@@ -114,7 +115,7 @@ def _removed(notices: Notices, target: str) -> Notices:
     targets = {name: one for name, one in notices.targets.items() if name != target}
     after = replace(notices, targets=targets)
     if not targets:
-        return Notices()
+        return Notices(dead=after.dead, dead_at=after.dead_at, unreadable=after.unreadable)
     if not after.wants("job.synced"):
         after = replace(after, unsynced=())
     if not after.wants("job.stalled", "job.resumed"):

@@ -15,6 +15,7 @@ from ..catalog.index import RecordsCommitted, RecordsRemoved
 from ..catalog.job import (
     BatchHandedOff,
     DidsGiven,
+    JobCancelled,
     JobEvent,
     JobStarted,
     PageDiscovered,
@@ -164,10 +165,16 @@ class Projections:
                 found_for = (
                     (event.collection,) if isinstance(event, PageDiscovered) else job.collections
                 )
-                coverage.discovered(self._db, self._numbers, page, keys, found_for)
+                coverage.discovered(
+                    self._db, self._numbers, page, keys, found_for, look=job.look
+                )
             case BatchHandedOff():
                 coverage.handed_off(
                     self._db, self._numbers, job.position, event.first, event.upto, row.position
+                )
+            case JobCancelled():
+                coverage.left(
+                    self._db, self._numbers, job.position, job.handed_off, job.discovered
                 )
 
 

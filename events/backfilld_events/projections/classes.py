@@ -22,12 +22,24 @@ class Class(IntEnum):
     HELD = 8
 
 
+class Held(IntEnum):
+    """Whether a job counts a repository as HELD: NOT, YES, or LEFT, when the job was cancelled and
+    had not handed it over. That one is not waited for."""
+
+    NOT = 0
+    YES = 1
+    LEFT = 2
+
+
 OPEN = frozenset(
     {Class.DISCOVERED, Class.HANDED_OFF, Class.ARRIVING, Class.PARKED, Class.HELD}
 )  # what may still come, or may not have come
 
 
-def for_job(kind: int, *, held: bool) -> int:
+def for_job(kind: int, held: int) -> int:
     """The class in which a job counts a repository of this class."""
-    worse = (Class.PARKED, Class.FAILED, Class.GONE)
-    return Class.HELD if held and kind not in worse else kind
+    if held == Held.NOT or kind in (Class.FAILED, Class.GONE):
+        return kind
+    if held == Held.LEFT:
+        return Class.DISCOVERED
+    return kind if kind == Class.PARKED else Class.HELD

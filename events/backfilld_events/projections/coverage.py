@@ -12,7 +12,7 @@ from msgspec.structs import replace
 
 from ..ids import Nsid
 from . import jobs, pages
-from .classes import Class
+from .classes import Class, Held
 from .numbers import Numbers
 from .pages import Homes, Page
 from .repo import batches, load, places, save
@@ -40,14 +40,19 @@ def discovered(
     page: Page,
     keys: Sequence[bytes],
     collections: Collection[Nsid],
+    *,
+    look: bool,
 ) -> None:
     """The job of `page` found the repositories `keys` (ids.pack_one) for these collections; those
-    never named before are made."""
+    never named before are made. A `look` counts only what is new: else each would make the work of
+    every later receipt grow."""
     known = name(db, numbers, page, keys)
     tally = Tally()
     tally.add(page.job, Class.DISCOVERED, len(keys) - len(known))
     for some in batches(sorted({number for number in known if number < page.base})):
-        _join(db, page.job, some, frozenset(collections), tally)
+        targets = frozenset(collections)
+        new = _new(db, page.job, some, targets) if look else some
+        _join(db, page.job, new, targets, tally)
     tally.write(db)
 
 
@@ -97,13 +102,13 @@ def _join(
         if not one.held and one.handed is not None and one.handed < job
         and one.tap_state != "unknown"
     ]  # fmt: skip
-    held = _not_covered(db, job, [one.id for one in had], homes, collections)
+    held = _not_covered(db, job, [one.id for one in had], homes, collections, Held.NOT)
     for one in met:
         if one.held is None:
-            tally.add(job, one.kind, 1, held=one.id in held)
+            tally.add(job, one.kind, 1, held=Held(one.id in held))
         elif one.id in held:
             tally.add(job, one.kind, -1)
-            tally.add(job, one.kind, 1, held=True)
+            tally.add(job, one.kind, 1, held=Held.YES)
     db.executemany(
         "INSERT INTO member (repo, job, held) VALUES (?, ?, ?)"
         " ON CONFLICT DO UPDATE SET held = max(held, excluded.held)",
@@ -112,18 +117,32 @@ def _join(
     db.executemany("UPDATE repo SET held = 1 WHERE id = ?", [(number,) for number in sorted(held)])
 
 
+def _new(
+    db: sqlite3.Connection, job: int, known: Sequence[int], collections: frozenset[Nsid]
+) -> list[int]:
+    """Those that are not yet with Tap, or that no earlier job found for `collections`."""
+    had = db.execute(
+        f"SELECT id FROM repo WHERE id IN ({places(known)}) AND handed IS NOT NULL", known
+    )
+    old = [number for (number,) in had]
+    new = _not_covered(db, job, old, Homes(db, old), collections, Held.YES)
+    return sorted({*known}.difference(old) | new)
+
+
 def _not_covered(
     db: sqlite3.Connection,
     job: int,
     known: Sequence[int],
     homes: Homes,
     collections: frozenset[Nsid],
+    worst: Held,
 ) -> set[int]:
-    """Those for which no earlier job, or not all of them together, asked for `collections`."""
+    """Those for which no earlier job, or not all of them together, asked for `collections`; a job
+    counts that holds the repository no worse than that."""
     earlier = {number: {homes[number]} for number in known}
     rows = db.execute(
-        f"SELECT repo, job FROM member WHERE repo IN ({places(known)}) AND job < ? AND held = 0",
-        (*known, job),
+        f"SELECT repo, job FROM member WHERE repo IN ({places(known)}) AND job < ? AND held <= ?",
+        (*known, job, int(worst)),
     )
     for number, other in rows:
         earlier[number].add(other)
@@ -153,6 +172,36 @@ def handed_off(
                 _accept(db, f"IN ({places(some)})", some, position, tally)
     if accepted != upto - first:
         raise ValueError(f"job {job} has {accepted} DIDs in {first}..{upto}")
+    tally.write(db)
+
+
+def left(db: sqlite3.Connection, numbers: Numbers, job: int, first: int, upto: int) -> None:
+    """The job was cancelled before it handed over its ordinals `first .. upto`: those of them that
+    it holds are not waited for, even if the listing named them before, too."""
+    tally = Tally()
+    for page in pages.of_ordinals(db, job, first, upto):
+        if page.news == page.count:
+            continue
+        found = numbers.find(pages.keys_of(db, page)[max(first - page.first, 0) :])
+        for some in batches(sorted({number for number in found if number is not None})):
+            held = db.execute(
+                "SELECT id, class FROM repo JOIN member ON member.repo = id AND member.job = ?"
+                f" WHERE id IN ({places(some)}) AND member.held = 1",
+                (job, *some),
+            ).fetchall()
+            for _, kind in held:
+                tally.add(job, kind, -1, held=Held.YES)
+                tally.add(job, kind, 1, held=Held.LEFT)
+            db.executemany(
+                "UPDATE member SET held = 2 WHERE repo = ? AND job = ?",
+                [(number, job) for number, _ in held],
+            )
+            db.executemany(
+                "UPDATE repo SET held = EXISTS"
+                " (SELECT 1 FROM member WHERE member.repo = repo.id AND member.held = 1)"
+                " WHERE id = ?",
+                [(number,) for number, _ in held],
+            )
     tally.write(db)
 
 

@@ -46,11 +46,11 @@ def moving(db: sqlite3.Connection, limit: int) -> list[tuple[Job, int]]:
 
 def listed(db: sqlite3.Connection, collections: Collection[Nsid] | None, limit: int) -> list[Job]:
     """The newest jobs that listed exactly these collections (None: any) and handed over all they
-    found, without an error."""
+    found, without an error; no looks, which count only what was new."""
     found: list[Job] = []
     for (state,) in db.execute("SELECT state FROM job WHERE ended = 1 ORDER BY number DESC"):
         job = _DECODER.decode(state)
-        whole = job.outcome == "completed" and not job.given and job.listed_from is None
+        whole = job.outcome == "completed" and not job.given and not job.look
         if whole and (collections is None or set(job.collections) == set(collections)):
             found.append(job)
             if len(found) == limit:

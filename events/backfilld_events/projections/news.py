@@ -8,6 +8,7 @@ from ..catalog.index import RecordsCommitted, RecordsRemoved
 from ..catalog.index import Tally as Receipts
 from ..catalog.source import ReposObserved
 from . import coverage, jobs, pages
+from .classes import Held
 from .numbers import Numbers
 from .pages import Page
 from .repo import Repo, jobs_of, load, save
@@ -37,10 +38,10 @@ def observed(db: sqlite3.Connection, numbers: Numbers, event: ReposObserved, pos
 def _unhold(db: sqlite3.Connection, repo: Repo, tally: Tally) -> None:
     """Tap does not know it: what it is given from now on it fetches, and sends whole."""
     for job, held in jobs_of(db, [repo.id])[repo.id]:
-        if held:
-            tally.add(job, repo.kind, -1, held=True)
+        if held == Held.YES:
+            tally.add(job, repo.kind, -1, held=held)
             tally.add(job, repo.kind, 1)
-    db.execute("UPDATE member SET held = 0 WHERE repo = ?", (repo.id,))
+    db.execute("UPDATE member SET held = 0 WHERE repo = ? AND held = 1", (repo.id,))
     repo.held = 0
 
 

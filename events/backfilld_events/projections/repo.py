@@ -10,7 +10,7 @@ from collections.abc import Collection, Iterator, Sequence
 
 from msgspec import Struct
 
-from .classes import Class
+from .classes import Class, Held
 from .pages import Homes
 from .tally import Tally
 
@@ -127,17 +127,17 @@ def save(
 
 def jobs_of(
     db: sqlite3.Connection, numbers: Collection[int]
-) -> defaultdict[int, list[tuple[int, bool]]]:
-    """number -> (job, held) of each job that found the repository."""
-    found: defaultdict[int, list[tuple[int, bool]]] = defaultdict(list)
+) -> defaultdict[int, list[tuple[int, int]]]:
+    """number -> (job, classes.Held) of each job that found the repository."""
+    found: defaultdict[int, list[tuple[int, int]]] = defaultdict(list)
     homes = Homes(db, numbers)
     for number in numbers:
         if job := homes[number]:
-            found[number].append((job, False))
+            found[number].append((job, Held.NOT))
     for some in batches(sorted(numbers)):
         rows = db.execute(
             f"SELECT repo, job, held FROM member WHERE repo IN ({places(some)})", some
         )
         for number, job, held in rows:
-            found[number].append((job, bool(held)))
+            found[number].append((job, held))
     return found

@@ -62,7 +62,7 @@ CREATE TABLE seen (                          -- what Tap told of a repository
 CREATE TABLE member (                        -- jobs of a repository besides that of its first page
     repo       INTEGER NOT NULL,
     job        INTEGER NOT NULL,
-    held       INTEGER NOT NULL,             -- 1: classes.Class.HELD, unless something worse is so
+    held       INTEGER NOT NULL,             -- classes.Held
     PRIMARY KEY (repo, job)
 ) STRICT, WITHOUT ROWID;
 

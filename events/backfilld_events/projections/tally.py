@@ -6,7 +6,7 @@ The one rule: counts are kept, never scanned; they move with every change of a c
 import sqlite3
 from collections import Counter
 
-from .classes import for_job
+from .classes import Held, for_job
 
 
 class Tally:
@@ -15,10 +15,10 @@ class Tally:
     def __init__(self) -> None:
         self._more: Counter[tuple[int, int]] = Counter()
 
-    def add(self, job: int, kind: int, n: int, *, held: bool = False) -> None:
+    def add(self, job: int, kind: int, n: int, *, held: int = Held.NOT) -> None:
         """`n` more repositories of this class, or fewer. Job 0 is none."""
         if job:
-            self._more[job, int(for_job(kind, held=held))] += n
+            self._more[job, int(for_job(kind, held))] += n
 
     def write(self, db: sqlite3.Connection) -> None:
         """Adds them to the table."""

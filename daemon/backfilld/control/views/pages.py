@@ -11,6 +11,7 @@ from backfilld_events.log import read
 from backfilld_events.projections import history
 from backfilld_events.row import COLUMNS, Row, from_columns, utc_text
 
+from ...backfill.standing import Scene
 from ..shapes import JobShape
 from .base import ViewsBase
 from .jobs import PAGE_JOBS, JobViews
@@ -51,8 +52,10 @@ class PageViews(JobViews, ViewsBase):
         """The next `limit` jobs that are sought. One call of the worker a PAGE_JOBS looked at, so
         that nobody waits behind a long list."""
         found: list[JobShape] = []
+        scene = await self._worker(self._scene)
         while True:
-            looked = await self._worker(self._look, sought, before, limit + 1 - len(found))
+            wanted = limit + 1 - len(found)
+            looked = await self._worker(self._look, sought, before, wanted, scene)
             found += looked.jobs
             before = looked.before
             if len(found) > limit:
@@ -66,9 +69,7 @@ class PageViews(JobViews, ViewsBase):
 
     async def newer(self, sought: Sought, position: int) -> int:
         """How many of the jobs that are sought began after a position; at most NEW_MAX."""
-        found = await self._worker(lambda: history.page(self._events, None, NEW_MAX))
-        newer = [one for one in found if one[0].position > position]
-        return sum(1 for _ in self._sought(sought, newer))
+        return await self._worker(self._newer, sought, position)
 
     async def newest(self, stream: str, limit: int) -> list[Told]:
         """The newest events of a stream in words, newest first."""
@@ -87,28 +88,36 @@ class PageViews(JobViews, ViewsBase):
         )
         return [from_columns(columns) for columns in rows]
 
-    def _look(self, sought: Sought, before: int | None, limit: int) -> Listed:
+    def _look(self, sought: Sought, before: int | None, limit: int, scene: Scene) -> Listed:
         page = history.page(self._events, before, PAGE_JOBS)
         jobs: list[JobShape] = []
-        for job in self._sought(sought, page):
+        for job in self._sought(sought, page, scene):
             jobs.append(job)
             if len(jobs) == limit:
                 return Listed(jobs, job.position)
         return Listed(jobs, page[-1][0].position if len(page) == PAGE_JOBS else None)
 
-    def _sought(self, sought: Sought, page: Iterable[tuple[Job, int]]) -> Iterator[JobShape]:
+    def _sought(
+        self, sought: Sought, page: Iterable[tuple[Job, int]], scene: Scene
+    ) -> Iterator[JobShape]:
         for job, records in page:
             if sought.collection and sought.collection not in (job.asked_for, *job.collections):
                 continue
-            shape = self._job(job, records)
+            shape = self._job(job, records, scene)
             if sought.state in ("", shape.state):
                 yield shape
 
+    def _newer(self, sought: Sought, position: int) -> int:
+        found = history.page(self._events, None, NEW_MAX)
+        newer = [one for one in found if one[0].position > position]
+        return len(list(self._sought(sought, newer, self._scene()))) if newer else 0
+
     def _at(self, positions: Sequence[int]) -> Iterator[JobShape]:
+        scene = self._scene()
         for position in positions:
             for job, records in history.page(self._events, position + 1, 1):
                 if job.position == position:
-                    yield self._job(job, records)
+                    yield self._job(job, records, scene)
 
 
 def _told(row: Row) -> Told:
