@@ -34,6 +34,7 @@ from .backfill.steps import Steps
 from .clock import Clock, system
 from .config import Config
 from .control.door import Door
+from .control.jobs.estimating import estimating
 from .control.serving.listeners import tcp_listener, unix_listener
 from .control.serving.server import serve
 from .control.tapstats import TapCounters
@@ -208,6 +209,7 @@ class Service:
                 workers.start_soon(schedule.run)
                 workers.start_soon(notifier.run)
                 workers.start_soon(door.views.sampling)
+                workers.start_soon(estimating, journal, door.views)
                 workers.start_soon(door.remover.run)
                 workers.start_soon(door.counters.sampling)
                 workers.start_soon(checking)

@@ -1,5 +1,6 @@
 """New repositories are found by themselves, cheaply, and none is missed for long."""
 
+from contextlib import closing
 from pathlib import Path
 
 import trio
@@ -17,6 +18,7 @@ from backfilld_events.ids import Did, Nsid
 
 STATUS = Nsid("xyz.statusphere.status")
 OTHER = Nsid("xyz.statusphere.reaction")
+EVERYBODYS, THIRD = Nsid("xyz.statusphere.profile"), Nsid("xyz.statusphere.third")
 EVERY_S = 600.0
 
 Clock = trio.testing.MockClock
@@ -55,6 +57,11 @@ class Looks(Lab):
         self.network.world.create(did, STATUS)
         return did
 
+    def repos(self, job_id: str) -> int:
+        """How many the job counts."""
+        with closing(self.views()) as views:
+            return views._job(*self.job(job_id)).total_repos
+
     def pages(self, job_id: str) -> int:
         rows = [row for row in self.rows() if row.stream == f"job/{job_id}"]
         return sum(isinstance(row.event, PageDiscovered) for row in rows)
@@ -76,6 +83,7 @@ async def test_a_look_hands_over_only_what_came_since_and_every_fourth_look_all(
                 listed += newcomers
                 job = await lab.next_look(journal)
                 found = lab.handed_over(job)
+                assert lab.repos(job) == len(newcomers), "it counts what it found new"
                 partial.append(lab.start_of(job).listed_from is not None)
                 if partial[-1]:
                     assert found == listed[-len(found) :], "the end of the listing, in its order"
@@ -105,6 +113,27 @@ async def test_a_rebuilt_directory_that_does_not_know_the_place_is_listed_from_t
             assert lab.start_of(job).listed_from is not None
             assert lab.said().count("job.listing-restarted") == 1
             assert set(lab.handed_over(job)) == listed | {newcomer}
+            assert lab.job(job)[0].outcome == "completed"
+        lab.check_the_index_is_the_truth(STATUS)
+
+
+async def test_a_rebuilt_directory_hands_over_nobody_who_does_not_hold_the_collection(
+    tmp_path: Path, autojump_clock: Clock
+) -> None:
+    """After the rebuild the kept place stands in the listing of another collection, before ours."""
+    world = World(5, 60, (EVERYBODYS, STATUS, OTHER, THIRD), (1, 3))
+    async with SandboxNetwork(world) as network:
+        lab = Looks(tmp_path, network)
+        async with lab.living() as (journal, desk):
+            first = await lab.start(desk, lexicon(STATUS))
+            await lab.until_synced(first)
+            listed = set(lab.handed_over(first))
+            assert len(listed) < world.repos
+            network.relay.rebuild()
+            job = await lab.next_look(journal)
+            assert lab.start_of(job).listed_from is not None
+            assert set(lab.handed_over(job)) == listed
+            assert lab.said().count("job.listing-restarted") == 1
             assert lab.job(job)[0].outcome == "completed"
         lab.check_the_index_is_the_truth(STATUS)
 

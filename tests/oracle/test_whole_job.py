@@ -10,7 +10,7 @@ import trio
 import trio.testing
 from support.lives import Lab, lexicon
 
-from backfilld.backfill.commands import StartJob
+from backfilld.backfill.commands import CancelJob, StartJob, packed
 from backfilld.sandbox.network import RELAY_URL, TAP_URL, SandboxNetwork
 from backfilld.sandbox.relay import Quirks
 from backfilld.sandbox.tap import TapSettings
@@ -83,7 +83,7 @@ async def test_a_job_for_one_account_asks_no_relay(tmp_path: Path, autojump_cloc
         async with lab.living() as (_, desk):
             await desk.submit(lexicon(STATUS, backfill=False), "uid:1000")
             one = network.world.did(17)
-            job = await lab.start(desk, StartJob(STATUS, (one,)))
+            job = await lab.start(desk, StartJob(STATUS, packed([one])))
             await lab.until_synced(job)
         assert {row[0] for row in lab.index()} <= {one}
         assert lab.handed_over(job) == [one]
@@ -194,6 +194,27 @@ async def test_tap_without_a_filter_brings_records_nobody_asked_for_and_they_are
         async with lab.living() as (_, desk):
             await lab.until_synced(await lab.start(desk, lexicon(STATUS)))
         lab.check_the_index_is_the_truth(STATUS)
+        lab.check_the_log()
+
+
+async def test_what_a_cancelled_job_never_handed_over_is_not_waited_for_though_tap_had_it(
+    tmp_path: Path, autojump_clock: Clock
+) -> None:
+    async with SandboxNetwork(world(300, both=True)) as network:
+        lab = Lab(tmp_path, network)
+        async with lab.living() as (journal, desk):
+            await lab.until_synced(await lab.start(desk, lexicon(STATUS)))
+            job = await lab.start(desk, lexicon(OTHER))
+            while not journal.state.jobs[job].discovered:
+                await journal.watch(f"job/{job}").wait()
+            await desk.submit(CancelJob(job), "uid:1000")
+            await lab.until(lambda: lab.job(job)[0].ended_at is not None)
+            with closing(lab.views()) as views:
+                shape = await views.job(job)
+            assert shape is not None
+            handed = lab.job(job)[0].handed_off
+            assert shape.sync.open == shape.sync.classes["held"] <= handed < shape.total_repos
+            assert shape.sync.classes["discovered"] == shape.total_repos - handed
         lab.check_the_log()
 
 

@@ -3,7 +3,6 @@
 A decision with nothing to do has no events, so asking twice is no error. Ids come in as values.
 """
 
-import hashlib
 from collections.abc import Mapping
 
 from msgspec import Struct
@@ -63,19 +62,18 @@ def start_job(state: State, command: StartJob, *, job_id: str, actor: str) -> De
     if known is not None:
         return Decision([], {}, known, joined=True)
     stream = f"job/{job_id}"
-    given = bool(command.dids)
+    accounts = command.accounts
     collections = _targets(state, command)
-    digest = hashlib.sha256(ids.pack(sorted(command.dids))).digest() if given else None
     started = JobStarted(
         collections=collections,
         asked_for=command.collection,
-        asked_did=command.dids[0] if len(command.dids) == 1 else None,
-        given=given,
+        asked_did=None if accounts is None else accounts.only,
+        given=accounts is not None,
         mode="add",
         priority=command.priority,
         reason=command.reason,
         idempotency_key=command.idempotency_key,
-        digest=digest,
+        digest=None if accounts is None else accounts.digest,
         listed_from=command.listed_from,
     )
     equal = _under_way(state, started)
@@ -84,8 +82,8 @@ def start_job(state: State, command: StartJob, *, job_id: str, actor: str) -> De
     events = [NewEvent(stream, started, actor, command.cause)]
     if not collections:
         events.append(NewEvent(stream, _no_target(command), actor, PREVIOUS))
-    elif given:
-        dids = DidsGiven(first=0, count=len(command.dids), dids=ids.pack(command.dids))
+    elif accounts is not None:
+        dids = DidsGiven(first=0, count=accounts.count, dids=accounts.dids)
         events.append(NewEvent(stream, dids, actor, PREVIOUS))
     return Decision(events, {stream: 0}, job_id)
 
@@ -228,13 +226,14 @@ def _under_way(state: State, asked: JobStarted) -> str | None:
 
 
 def _same(job: Job, asked: JobStarted) -> bool:
-    """Whether `job` finds and hands over what `asked` would, and no later than `asked` would."""
+    """Whether `job` finds, hands over and counts what `asked` would, and no later than `asked`
+    would. A look that began by itself counts only what is new."""
     return (
         job.cancel is None
         and job.paused is None
         and job.collections == tuple(asked.collections)
         and (job.asked_for, job.given, job.digest) == (asked.asked_for, asked.given, asked.digest)
-        and (job.listed_from is None or job.listed_from == asked.listed_from)
+        and not job.look
         and (job.begun or job.priority >= asked.priority)
     )
 

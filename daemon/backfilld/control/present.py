@@ -23,7 +23,7 @@ _HAPPYVIEWS = ("record", "query", "procedure")  # what it tells apart in lexicon
 def job_shape(job: Job, records: int, classes: dict[Class, int], scene: Scene) -> JobShape:
     """A job as the API shows it. Pure."""
     total = sum(classes.values())
-    handed = _handed(job, total)
+    handed = _handed(job, classes, total)
     stands = standing(job, scene)
     waiting = stands.waiting
     sync_state, sync_sentence = words.sync(job, classes)
@@ -89,6 +89,7 @@ def job_detail(
         lanes=outlook.lanes(job, classes, row.processed_repos, records),
         rates=outlook.rates(samples, now),
         eta=outlook.etas(job, stands, classes, samples),
+        estimate=outlook.first_estimate(job),
         next=outlook.comes_next(job, stands, classes),
         actions=outlook.actions(stands.state, job.ended_at is not None),
         failures=[
@@ -142,8 +143,11 @@ def _reason(job: Job, waiting: Waiting | None) -> str | None:
     return "listing_failed" if job.failed_listings else None
 
 
-def _handed(job: Job, total: int) -> int:
-    """Repositories that are handed over, each counted once; ordinals count some twice."""
+def _handed(job: Job, classes: dict[Class, int], total: int) -> int:
+    """Repositories that are handed over, each counted once; ordinals count some twice, and those
+    of a look also what is not new."""
+    if job.look:
+        return total - classes.get(Class.DISCOVERED, 0)
     return total if job.handed_off == job.discovered else min(job.handed_off, total)
 
 

@@ -19,7 +19,8 @@ _NEEDED = "backfill:create"
 
 
 class TakenIn(Struct, frozen=True):
-    """What was written. `is_new`: the lexicon was not there before."""
+    """What was written. `is_new`: the lexicon was not there before. `job_id` is the job that began
+    with it, or the equal one that is under way."""
 
     rows: list[Row]
     revision: int

@@ -86,10 +86,12 @@ def sentence(job: Job, stands: Standing, repos: int) -> str:
             return "Finding repositories and handing them to Tap."
         case "stalled":
             return stalled(stands.waiting) if stands.waiting is not None else ""
+        case "completed" if job.look:
+            return f"{_looked(job, repos)}."
         case "completed":
             return f"All {counted(repos, 'repository is', 'repositories are')} handed to Tap."
         case "completed_with_errors":
-            parts = [f"Handed over {repos:,}"]
+            parts = [_looked(job, repos) if job.look else f"Handed over {repos:,}"]
             if job.malformed:
                 parts[0] += f"; {job.malformed:,} refused as malformed"
             parts += [
@@ -101,6 +103,17 @@ def sentence(job: Job, stands: Standing, repos: int) -> str:
             again = " ".join(["backfillctl start", *([job.asked_for] if job.asked_for else [])])
             why = job.failure.why if job.failure is not None else ""
             return f"{why.rstrip('.')}. Start again: {again}"
+
+
+def _looked(job: Job, repos: int) -> str:
+    """What a look for new repositories came to: `repos` are new, and they alone are counted."""
+    found = counted(job.discovered, "entry", "entries")
+    new = counted(repos, "repository is", "repositories are") if repos else "no repository is"
+    return f"Listed {found} and handed {_them(job.discovered)} to Tap: {new} new"
+
+
+def _them(n: int) -> str:
+    return "it" if n == 1 else "them"
 
 
 def _paused(job: Job) -> str:
@@ -141,6 +154,10 @@ def sync(job: Job, classes: Mapping[Class, int]) -> tuple[SyncState, str]:
         return "waiting", "Nothing was handed over."
     if job.handed_off == 0 and job.outcome is None:
         return "waiting", "Nothing is handed over yet."
+    if job.look and not total and not left:
+        if job.outcome is None:
+            return "syncing", "No repository is new so far."
+        return "synced", "No repository is new: nothing is waited for."
     held = classes.get(Class.HELD, 0)
     lost = f"; {failed:,} failed, each with a reason" if failed else ""
     lost += f"; {counted(gone, 'account is', 'accounts are')} gone" if gone else ""

@@ -116,6 +116,14 @@ class BatchHandedOff(Struct, frozen=True, forbid_unknown_fields=True):
     tap: str
 
 
+class JobEstimated(Struct, frozen=True, forbid_unknown_fields=True):
+    """For the first time it can be said how long it takes until every DID is handed over: from
+    `low_s` to `high_s` seconds from now. Kept, so that it can be held against what came of it."""
+
+    low_s: int
+    high_s: int
+
+
 class JobPaused(Struct, frozen=True, forbid_unknown_fields=True):
     """Somebody stopped the job for a while. What is under way is finished, and nothing begun."""
 
@@ -167,6 +175,7 @@ JobEvent = (
     | ListingFailed
     | AttemptFailed
     | BatchHandedOff
+    | JobEstimated
     | JobPaused
     | JobResumed
     | JobCancelAsked
@@ -184,6 +193,7 @@ TYPES: dict[str, type[JobEvent]] = {
     "job.listing-failed": ListingFailed,
     "job.attempt-failed": AttemptFailed,
     "job.batch-handed-off": BatchHandedOff,
+    "job.estimated": JobEstimated,
     "job.paused": JobPaused,
     "job.resumed": JobResumed,
     "job.cancel-asked": JobCancelAsked,

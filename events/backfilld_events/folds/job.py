@@ -17,6 +17,7 @@ from ..catalog.job import (
     JobCancelAsked,
     JobCancelled,
     JobCompleted,
+    JobEstimated,
     JobEvent,
     JobFailed,
     JobPaused,
@@ -30,6 +31,7 @@ from ..catalog.job import (
     PageDiscovered,
 )
 from ..ids import Did, Nsid
+from .listing import Listing, begins
 
 SCHEDULE = "schedule"  # the actor of a look for new repositories
 
@@ -45,6 +47,14 @@ class Stopped(Struct, frozen=True, gc=False):
     position: int
 
 
+class Estimate(Struct, frozen=True, gc=False):
+    """At `at` (unix seconds) the job was to take from `low_s` to `high_s` seconds more."""
+
+    at: float
+    low_s: int
+    high_s: int
+
+
 class Waiting(Struct, frozen=True, gc=False):
     """A lane waits for `peer` since `since` (unix seconds); its next try is due at `retry_at`."""
 
@@ -55,25 +65,6 @@ class Waiting(Struct, frozen=True, gc=False):
     attempt: int
     since: float
     retry_at: float
-
-
-class Listing(Struct, frozen=True, gc=False):
-    """Where the listing of one collection stands at one relay (None: the first configured one).
-
-    `landmark` is a cursor seen earlier, moved on at page 1, 2, 4, 8 ...: to meet it again means
-    that the relay goes in a circle, however long. `asked` is the cursor that brought the last page
-    with entries: asked again it brings some, unless the directory was rebuilt. `doubted`: the
-    daemon was restarted since the last page, so that it may have been.
-    """
-
-    relay: str | None = None
-    cursor: str | None = None
-    pages: int = 0
-    empty_pages: int = 0
-    landmark: str | None = None
-    asked: str | None = None
-    last_page_at: float = 0.0
-    doubted: bool = False
 
 
 class Job(Struct, frozen=True):
@@ -94,6 +85,7 @@ class Job(Struct, frozen=True):
     reason: str = ""
     digest: bytes | None = None
     listed_from: ListedFrom | None = None
+    estimate: Estimate | None = None
     paused: Stopped | None = None
     cancel: Stopped | None = None
     listing_ends: dict[Nsid, ListedFrom] = {}
@@ -163,7 +155,7 @@ def start(
         reason=event.reason,
         digest=event.digest,
         listed_from=event.listed_from,
-        listing=_from(event.listed_from),
+        listing=begins(event.listed_from),
     )
 
 
@@ -262,15 +254,12 @@ def _failed(job: Job, event: JobFailed, at: float) -> Changes:
     return {"ended_at": at, "failure": event, "discovery": None, "hand_off": None}
 
 
+def _estimated(job: Job, event: JobEstimated, at: float) -> Changes:
+    return {"estimate": Estimate(at, event.low_s, event.high_s)}
+
+
 def _cancelled(job: Job, event: JobCancelled, at: float) -> Changes:
     return {"ended_at": at, "discovery": None, "hand_off": None}
-
-
-def _from(place: ListedFrom | None) -> Listing:
-    """Where a listing begins; what an earlier job left off at is doubted."""
-    if place is None:
-        return Listing()
-    return Listing(relay=place.relay, cursor=place.cursor, doubted=True)
 
 
 # Tables, not `match`: a class pattern that does not fit asks msgspec's metaclass, 0.2 us each.
@@ -289,6 +278,7 @@ _CHANGES: dict[type[JobEvent], Callable[[Job, Any, float], Changes]] = {
     ListingFailed: _listing_failed,
     AttemptFailed: _attempt_failed,
     BatchHandedOff: _handed_off,
+    JobEstimated: _estimated,
     JobCancelled: _cancelled,
     JobCompleted: _completed,
     JobFailed: _failed,

@@ -11,7 +11,7 @@ from importlib import resources
 import msgspec
 
 from ..catalog import Event
-from ..catalog.index import RecordsCommitted, RecordsRemoved
+from ..catalog.index import RecordsCommitted, RecordsRemoved, RemovalAsked
 from ..catalog.job import (
     BatchHandedOff,
     DidsGiven,
@@ -32,7 +32,7 @@ from ..ids import Nsid
 from ..log import read
 from ..log.append import head
 from ..row import Row
-from . import coverage, jobs, news, pages
+from . import coverage, emptied, jobs, news, pages
 from .numbers import Mark, Numbers
 from .pages import Page
 
@@ -139,6 +139,8 @@ class Projections:
             news.committed(self._db, self._numbers, event, row.position)
         elif isinstance(event, RecordsRemoved):
             news.removed(self._db, self._numbers, event, row.position)
+        elif isinstance(event, RemovalAsked):
+            emptied.asked(self._db, event.collection, row.position)
         elif isinstance(event, ReposObserved):
             news.observed(self._db, self._numbers, event, row.position)
         elif isinstance(event, JobEvent):
@@ -165,17 +167,13 @@ class Projections:
                 found_for = (
                     (event.collection,) if isinstance(event, PageDiscovered) else job.collections
                 )
-                coverage.discovered(
-                    self._db, self._numbers, page, keys, found_for, look=job.look
-                )
+                coverage.discovered(self._db, self._numbers, page, keys, found_for, look=job.look)
             case BatchHandedOff():
                 coverage.handed_off(
                     self._db, self._numbers, job.position, event.first, event.upto, row.position
                 )
             case JobCancelled():
-                coverage.left(
-                    self._db, self._numbers, job.position, job.handed_off, job.discovered
-                )
+                coverage.left(self._db, self._numbers, job.position, job.handed_off, job.discovered)
 
 
 def make(db: sqlite3.Connection) -> None:

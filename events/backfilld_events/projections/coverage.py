@@ -11,7 +11,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from ..ids import Nsid
-from . import jobs, pages
+from . import emptied, jobs, pages
 from .classes import Class, Held
 from .numbers import Numbers
 from .pages import Homes, Page
@@ -102,7 +102,9 @@ def _join(
         if not one.held and one.handed is not None and one.handed < job
         and one.tap_state != "unknown"
     ]  # fmt: skip
-    held = _not_covered(db, job, [one.id for one in had], homes, collections, Held.NOT)
+    asked_about = [one.id for one in had]
+    held = _not_covered(db, job, asked_about, homes, collections, Held.NOT)
+    held |= emptied.lost(db, job, asked_about, collections)
     for one in met:
         if one.held is None:
             tally.add(job, one.kind, 1, held=Held(one.id in held))
@@ -127,6 +129,14 @@ def _new(
     old = [number for (number,) in had]
     new = _not_covered(db, job, old, Homes(db, old), collections, Held.YES)
     return sorted({*known}.difference(old) | new)
+
+
+def had_asked(db: sqlite3.Connection, job: int, number: int) -> bool:
+    """Whether jobs before this one had asked for all that it asks for, so that it holds the
+    repository only because records were removed."""
+    (targets,) = jobs.targets(db, [job]).values()
+    collections = frozenset(map(Nsid, targets))
+    return not _not_covered(db, job, [number], Homes(db, [number]), collections, Held.NOT)
 
 
 def _not_covered(
@@ -248,7 +258,6 @@ def _known_again(
     forgotten = load(db, [number for (number,) in rows])
     for repo in forgotten.values():
         repo.tap_state = repo.tap_error = repo.tap_records = None
-        repo.drained = repo.removed = repo.aside = 0
-        repo.handed = position
+        repo.begins_anew(position)
     if forgotten:
         save(db, forgotten.values(), position, tally, told=True)

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from ..catalog.index import RecordsCommitted, RecordsRemoved
 from ..catalog.index import Tally as Receipts
 from ..catalog.source import ReposObserved
-from . import coverage, jobs, pages
+from . import coverage, emptied, jobs, pages
 from .classes import Held
 from .numbers import Numbers
 from .pages import Page
@@ -26,23 +26,47 @@ def observed(db: sqlite3.Connection, numbers: Numbers, event: ReposObserved, pos
         if number is None:
             continue
         repo = repos[number]
+        known = repo.tap_state == "active" or repo.rev is not None
+        anew = known and seen.state not in ("active", "unknown") and seen.rev is None
         repo.tap_state, repo.tap_error, repo.rev = seen.state, seen.error, seen.rev
         repo.tap_records, repo.observed = seen.records, position
         repo.drained = int(event.drained and seen.state == "active")
-        if seen.state == "unknown" and repo.held:
+        if anew:
+            repo.begins_anew(position)
+        if anew or seen.state == "unknown":
             _unhold(db, repo, tally)
+        else:
+            _here_again(db, repo, tally)
     save(db, repos.values(), position, tally, told=True)
     tally.write(db)
 
 
 def _unhold(db: sqlite3.Connection, repo: Repo, tally: Tally) -> None:
-    """Tap does not know it: what it is given from now on it fetches, and sends whole."""
-    for job, held in jobs_of(db, [repo.id])[repo.id]:
-        if held == Held.YES:
-            tally.add(job, repo.kind, -1, held=held)
-            tally.add(job, repo.kind, 1)
-    db.execute("UPDATE member SET held = 0 WHERE repo = ? AND held = 1", (repo.id,))
-    repo.held = 0
+    """Tap does not know it, or was given it anew: it fetches it, and sends it whole."""
+    if repo.held:
+        _free(db, repo, _holders(db, repo), tally)
+
+
+def _here_again(db: sqlite3.Connection, repo: Repo, tally: Tally) -> None:
+    """Frees what is held only because records of it were removed, if some came since and as many
+    as Tap counts now are here: it was fetched so fast that Tap was never seen without it."""
+    if repo.again == 2 and repo.tap_state == "active" and repo.live >= (repo.tap_records or 0):
+        holders = _holders(db, repo)
+        _free(db, repo, [job for job in holders if coverage.had_asked(db, job, repo.id)], tally)
+        repo.again = 1
+
+
+def _holders(db: sqlite3.Connection, repo: Repo) -> list[int]:
+    """The jobs that hold it."""
+    return [job for job, held in jobs_of(db, [repo.id])[repo.id] if held == Held.YES]
+
+
+def _free(db: sqlite3.Connection, repo: Repo, freed: Sequence[int], tally: Tally) -> None:
+    for job in freed:
+        tally.add(job, repo.kind, -1, held=Held.YES)
+        tally.add(job, repo.kind, 1)
+        db.execute("UPDATE member SET held = 0 WHERE repo = ? AND job = ?", (repo.id, job))
+    repo.held = int(bool(_holders(db, repo)))
 
 
 def committed(
@@ -55,7 +79,9 @@ def committed(
     for one in event.tallies:
         repo = repos[number_of[one.repo]]
         repo.live += one.inserted - one.deleted
-        repo.removed = max(0, repo.removed - one.inserted)
+        if repo.again and one.inserted:
+            repo.removed = max(0, repo.removed - one.inserted)
+            repo.again = 1 + repo.held
         repo.aside += one.dead + one.ignored
     for account in event.accounts:
         repo = repos[number_of[account.repo]]
@@ -81,6 +107,8 @@ def removed(db: sqlite3.Connection, numbers: Numbers, event: RecordsRemoved, pos
     tally = Tally()
     save(db, repos.values(), position, tally, told=False)
     tally.write(db)
+    if event.uri is None and event.last:
+        emptied.done(db, event.collection)
     db.execute(
         "UPDATE delivered SET deleted = deleted + ? WHERE collection = ?",
         (sum(one.count for one in event.repos), event.collection),

@@ -35,7 +35,15 @@ class Repo(Struct):
     tap_records: int | None
     observed: int | None
     drained: int
+    again: int
 
+    def begins_anew(self, position: int) -> None:
+        """Tap was given it once more: all of it will be sent, whatever came before."""
+        self.drained = self.removed = self.again = self.aside = 0
+        self.handed = position
+
+
+_SETTLED = (Class.SYNCED, Class.EMPTY)
 
 _SEEN = "account, handle, tap_state, tap_error, rev, tap_records, observed"
 
@@ -56,8 +64,8 @@ def load(db: sqlite3.Connection, numbers: Collection[int]) -> dict[int, Repo]:
     found: dict[int, Repo] = {}
     for some in batches(sorted(numbers)):
         rows = db.execute(
-            f"SELECT id, class, handed, held, live, removed, aside, {_SEEN}, coalesce(drained, 0)"
-            f" FROM repo LEFT JOIN seen ON seen.repo = repo.id WHERE id IN ({places(some)})",
+            f"SELECT id, class, handed, held, live, removed, aside, {_SEEN}, coalesce(drained, 0),"
+            f" again FROM repo LEFT JOIN seen ON seen.repo = repo.id WHERE id IN ({places(some)})",
             some,
         )
         for columns in rows:
@@ -93,6 +101,10 @@ def save(
 ) -> None:
     """Writes repositories that the event at `position` changed. `told`: Tap's answers or the
     account changed too, not only how many records came."""
+    for repo in repos:
+        # until all has come, what comes is what never did, and not what was removed
+        if repo.again < 2:
+            repo.again = int(repo.removed > 0 and (repo.again or classified(repo) in _SETTLED))
     changed = [repo for repo in repos if classified(repo) != repo.kind]
     jobs = jobs_of(db, [repo.id for repo in changed])
     for repo in changed:
@@ -102,11 +114,11 @@ def save(
             tally.add(job, repo.kind, 1, held=held)
     db.executemany(
         "UPDATE repo SET class = ?1, since = iif(class = ?1, since, ?2), handed = ?3, held = ?4,"
-        " live = ?5, removed = ?6, aside = ?7 WHERE id = ?8",
+        " live = ?5, removed = ?6, aside = ?7, again = ?8 WHERE id = ?9",
         [
             (
                 int(one.kind), position, one.handed, one.held, one.live, one.removed, one.aside,
-                one.id,
+                one.again, one.id,
             )
             for one in repos
         ],

@@ -23,7 +23,7 @@ def dead_letters(db: sqlite3.Connection) -> int:
 
 class Asked(Struct, frozen=True):
     """A repository to ask Tap about, with its last answer: state, error, rev, records.
-    `arriving`: its records are not all here, as far as we know."""
+    `arriving`: its records are not all here, as far as we know, or may be here again."""
 
     id: int
     did: Did
@@ -36,8 +36,8 @@ def to_ask(db: sqlite3.Connection, after: int, limit: int, *, failed: bool) -> l
     # word for word the conditions of the partial indexes in schema.sql
     which = "class IN (6, 7) AND class = 6" if failed else "(class IN (1, 2, 5) OR held = 1)"
     rows = db.execute(
-        "SELECT id, class IN (1, 2), tap_state, tap_error, rev, tap_records FROM repo"
-        " LEFT JOIN seen ON seen.repo = repo.id"
+        "SELECT id, class IN (1, 2) OR (again = 2 AND live >= tap_records),"
+        " tap_state, tap_error, rev, tap_records FROM repo LEFT JOIN seen ON seen.repo = repo.id"
         f" WHERE {which} AND handed IS NOT NULL AND id > ? ORDER BY id LIMIT ?",
         (after, limit),
     ).fetchall()

@@ -42,7 +42,9 @@ CREATE TABLE repo (
     held       INTEGER NOT NULL,             -- 1: a job counts it as classes.Class.HELD
     live       INTEGER NOT NULL,             -- rows in the index: inserted less deleted or removed
     removed    INTEGER NOT NULL,             -- taken out of the index by hand, and not come again
-    aside      INTEGER NOT NULL              -- came, and is no row: dead letters, not asked for
+    aside      INTEGER NOT NULL,             -- came, and is no row: dead letters, not asked for
+    again      INTEGER NOT NULL DEFAULT 0    -- 1: all was here: what comes may be of `removed`;
+                                             -- 2: and some came, while a job held it
 ) STRICT;
 CREATE INDEX repo_unsettled ON repo (id) WHERE class IN (1, 2, 5) OR held = 1;
 CREATE INDEX repo_unfit ON repo (id) WHERE class IN (6, 7);
@@ -64,6 +66,12 @@ CREATE TABLE member (                        -- jobs of a repository besides tha
     job        INTEGER NOT NULL,
     held       INTEGER NOT NULL,             -- classes.Held
     PRIMARY KEY (repo, job)
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE emptied (                       -- collections that somebody had removed; emptied.py
+    collection TEXT PRIMARY KEY,
+    position   INTEGER NOT NULL,             -- where it was asked for last
+    under_way  INTEGER NOT NULL              -- 1: some of their records are still to go
 ) STRICT, WITHOUT ROWID;
 
 CREATE TABLE target (job INTEGER NOT NULL, collection TEXT NOT NULL, PRIMARY KEY (job, collection))

@@ -6,11 +6,11 @@ import pytest
 from support.given import LIKES, POSTS, dids
 
 from backfilld.backfill import decide
-from backfilld.backfill.commands import DeleteLexicon, StartJob, UploadLexicon
+from backfilld.backfill.commands import DeleteLexicon, StartJob, UploadLexicon, packed
 from backfilld.backfill.decide import Decision, Refused
 from backfilld.lexicons import parse
 from backfilld_events import ids
-from backfilld_events.catalog.job import DidsGiven, JobFailed, JobStarted
+from backfilld_events.catalog.job import DidsGiven, JobCompleted, JobFailed, JobStarted
 from backfilld_events.catalog.lexicon import LexiconUploaded
 from backfilld_events.folds import INITIAL, State, evolve
 from backfilld_events.ids import Nsid
@@ -77,6 +77,8 @@ def test_a_replacement_that_turns_the_flag_on_starts_a_job() -> None:
 
 def test_a_lexicon_that_comes_back_after_its_deletion_starts_a_job_again() -> None:
     state = uploaded(upload())
+    end = Row(state.position + 1, "job/auto0", 1, "", 1, 0, "system", None, b"", b"")
+    state = evolve(state, end, JobCompleted(0, 0, 0, []))
     state = after(state, decide.delete_lexicon(state, DeleteLexicon(POSTS), actor="uid:1"))
     decision = decide.upload_lexicon(state, upload(), job_id="k", actor="uid:1")
     first, second = (new.event for new in decision.events)
@@ -103,7 +105,7 @@ def test_a_job_for_nothing_named_is_for_all_record_lexicons() -> None:
 
 def test_accounts_are_handed_over_as_given_without_a_listing() -> None:
     state = uploaded(upload())
-    decision = start(state, StartJob(POSTS, tuple(dids(0, 3))))
+    decision = start(state, StartJob(POSTS, packed(dids(0, 3))))
     first, second = (new.event for new in decision.events)
     assert isinstance(first, JobStarted)
     assert (first.given, first.asked_did) == (True, None)
@@ -115,7 +117,7 @@ def test_accounts_are_handed_over_as_given_without_a_listing() -> None:
 
 
 @pytest.mark.parametrize(
-    "command", [StartJob(POSTS), StartJob(), StartJob(None, tuple(dids(0, 1)))]
+    "command", [StartJob(POSTS), StartJob(), StartJob(None, packed(dids(0, 1)))]
 )
 def test_a_job_without_a_target_fails_in_the_same_append(command: StartJob) -> None:
     decision = start(INITIAL, command)

@@ -57,6 +57,40 @@ def test_a_resumed_listing_that_is_empty_at_its_first_request_starts_over() -> N
     assert isinstance(event, PageDiscovered), "an empty last page is the end when nobody restarted"
 
 
+TWO = "QQAAAAIAAAGiDhmifmRpZDpwbGM6ZHd0Y2s1eXFiZWtzbTJoN3QyZWVueGh1AA"
+LATER_IN_TWO = "QQAAAAIAAAGiDhmifmRpZDpwbGM6d3d0Y2s1eXFiZWtzbTJoN3QyZWVueGh1AA"
+THREE = "QQAAAAMAAAGiDhmifmRpZDpwbGM6ZHd0Y2s1eXFiZWtzbTJoN3QyZWVueGh1AA"
+
+
+@pytest.mark.parametrize("now", [THREE, "did:plc:aaaa", None])
+@pytest.mark.parametrize("cursor", [LATER_IN_TWO, None])
+def test_nothing_is_believed_of_a_directory_in_which_the_collection_has_another_number_now(
+    cursor: str | None, now: str | None
+) -> None:
+    """The page may be that of another collection, to its last entry, and never say so."""
+    job = given(started(POSTS), page(0, 7, cursor=TWO))
+    step = ask(TWO, resumed=True)
+    assert outcomes.needs_head(step)
+    strangers, head = Page(dids(100, 9), ["'x'"], cursor), Page(dids(0, 1), [], now)
+    assert outcomes.page_came(job, step, strangers, LIMITS, head) == [
+        ListingRestarted(POSTS, RELAY)
+    ]
+
+
+def test_a_resumed_listing_goes_on_where_the_collection_has_its_number_still() -> None:
+    job = given(started(POSTS), page(0, 7, cursor=TWO))
+    came, head = Page(dids(7, 3), [], LATER_IN_TWO), Page(dids(0, 1), [], TWO)
+    (event,) = outcomes.page_came(job, ask(TWO, resumed=True), came, LIMITS, head)
+    assert isinstance(event, PageDiscovered)
+    assert ids.unpack(event.dids) == dids(7, 3)
+
+
+def test_only_a_place_that_is_doubted_is_held_against_the_head_of_the_listing() -> None:
+    assert not outcomes.needs_head(ask(TWO))
+    assert not outcomes.needs_head(ask())
+    assert not outcomes.needs_head(ask("did:plc:aaaa", resumed=True)), "it has no number"
+
+
 def test_a_short_page_with_a_cursor_is_not_the_end() -> None:
     (event,) = outcomes.page_came(given(started(POSTS)), ask(), Page(dids(0, 1), [], "c"), LIMITS)
     assert isinstance(event, PageDiscovered)

@@ -9,8 +9,11 @@ import trio.testing
 from msgspec.structs import replace
 from support.lives import Lab, lexicon
 
-from backfilld.backfill.commands import CancelJob, PauseJob, ResumeJob, StartJob
+from backfilld.backfill.commands import CancelJob, PauseJob, ResumeJob, StartJob, packed
 from backfilld.backfill.desk import Desk
+from backfilld.backfill.standing import scene, standing
+from backfilld.config.units import Duration
+from backfilld.journal import Journal
 from backfilld.sandbox.faults import FaultPlan
 from backfilld.sandbox.network import SandboxNetwork
 from backfilld.sandbox.world import World
@@ -39,6 +42,11 @@ def said_of(lab: Lab, job_id: str) -> list[str]:
 
 def busy(lab: Lab) -> frozenset[str]:
     return lab.service._busy()
+
+
+def standing_of(lab: Lab, journal: Journal, job: str) -> str:
+    jobs = journal.state.jobs
+    return standing(jobs[job], scene(jobs, lab.limits(), busy(lab))).state
 
 
 async def begun(lab: Lab, desk: Desk) -> str:
@@ -138,6 +146,8 @@ async def test_a_batch_in_flight_stands_in_the_log_before_the_job_is_cancelled(
             (end,) = [row.event for row in lab.rows() if row.type == "job.cancelled"]
             assert isinstance(end, JobCancelled)
             assert end.handed_off == 20
+            rows = [row for row in lab.rows() if row.stream == f"job/{job}"]
+            assert rows[-1].cause == rows[asked].position, "it ended since somebody asked for it"
             assert end.discovered >= 20
             await lab.until_synced(job)
         ended = lab.job(job)[0]
@@ -149,9 +159,9 @@ async def test_a_batch_in_flight_stands_in_the_log_before_the_job_is_cancelled(
 async def test_a_cancelled_job_frees_its_place_at_once(
     tmp_path: Path, autojump_clock: Clock
 ) -> None:
-    down = FaultPlan(down=[(0.0, HOUR)])
-    async with SandboxNetwork(world(40, STATUS, *OTHERS), relay_faults=down) as network:
-        lab = Lab(tmp_path, network, attempts_max=10_000)
+    slow = slow_relay()
+    async with SandboxNetwork(world(1000, STATUS, *OTHERS), relay_faults=slow) as network:
+        lab = Lab(tmp_path, network)
         lab.config = replace(lab.config, jobs=replace(lab.config.jobs, concurrent=1))
         async with lab.living() as (_, desk):
             first = await lab.start(desk, lexicon(STATUS))
@@ -186,6 +196,66 @@ async def test_one_more_job_than_may_run_waits_and_higher_priority_goes_first(
         assert max(begins[first], begins[second]) < begins[urgent]
         ends = [row.stream for row in lab.rows() if row.type == "job.completed"]
         assert ends.index(f"job/{late}") == 3
+
+
+async def test_jobs_that_wait_for_the_relay_keep_no_job_waiting_that_needs_tap_alone(
+    tmp_path: Path, autojump_clock: Clock
+) -> None:
+    """And when the relay answers again, they go on by themselves."""
+    down = FaultPlan(down=[(0.0, HOUR)])
+    async with SandboxNetwork(world(60, STATUS, *OTHERS), relay_faults=down) as network:
+        lab = Lab(tmp_path, network, attempts_max=10_000)
+        lab.config = replace(lab.config, jobs=replace(lab.config.jobs, concurrent=2))
+        async with lab.living() as (journal, desk):
+            stalled = [await lab.start(desk, lexicon(nsid)) for nsid in OTHERS]
+            await desk.submit(lexicon(STATUS, backfill=False), "uid:1000")
+            await trio.sleep(60)
+            states = {job: standing_of(lab, journal, job) for job in stalled}
+            assert set(states.values()) == {"stalled"}
+            assert busy(lab) == set(stalled)
+            named = packed([network.world.did(n) for n in range(3)])
+            urgent = await lab.start(desk, StartJob(STATUS, named, priority=5))
+            await lab.until(lambda: lab.job(urgent)[0].outcome == "completed", within_s=60)
+            assert not any(lab.job(job)[0].listing.pages for job in stalled)
+            await trio.sleep(HOUR)
+            await lab.until(lambda: not journal.state.jobs)
+            assert {lab.job(job)[0].outcome for job in stalled} == {"completed"}
+
+
+async def test_while_the_relay_is_down_no_more_than_twice_the_limit_begin(
+    tmp_path: Path, autojump_clock: Clock
+) -> None:
+    down = FaultPlan(down=[(0.0, HOUR)])
+    async with SandboxNetwork(world(60, STATUS, *OTHERS), relay_faults=down) as network:
+        lab = Lab(tmp_path, network, attempts_max=10_000)
+        lab.config = replace(lab.config, jobs=replace(lab.config.jobs, concurrent=1))
+        async with lab.living() as (journal, desk):
+            jobs = [await lab.start(desk, lexicon(nsid)) for nsid in (STATUS, *OTHERS)]
+            await trio.sleep(HOUR / 2)
+            states = [standing_of(lab, journal, job) for job in jobs]
+            assert states == ["stalled", "stalled", "pending", "pending"]
+            assert busy(lab) == set(jobs[:2])
+
+
+async def test_a_limit_that_was_raised_by_a_reload_is_in_force_within_the_minute(
+    tmp_path: Path, autojump_clock: Clock
+) -> None:
+    """Though nothing happens meanwhile that would be in the log."""
+    async with SandboxNetwork(world(60, STATUS, *OTHERS)) as network:
+        network.relay_faults.script(None, "hang")
+        lab = Lab(tmp_path, network)
+        lab.config = replace(lab.config, jobs=replace(lab.config.jobs, concurrent=1))
+        lab.config = replace(lab.config, relay=replace(lab.config.relay, timeout=Duration(HOUR)))
+        async with lab.living() as (journal, desk):
+            await lab.start(desk, lexicon(STATUS))
+            await lab.until(lambda: network.relay_faults.fired["hang"] == 1)
+            second = await lab.start(desk, lexicon(OTHERS[0]))
+            await trio.sleep(120)
+            assert not lab.job(second)[0].begun
+            before, jobs = journal.state.position, lab.config.jobs
+            lab.service.config = replace(lab.config, jobs=replace(jobs, concurrent=2))
+            assert journal.state.position == before
+            await lab.until(lambda: lab.job(second)[0].begun, within_s=61)
 
 
 @pytest.mark.parametrize("concurrent", [1, 3])

@@ -13,7 +13,8 @@ from msgspec.structs import replace
 from support.given import LIKES, NOON, POSTS, RELAY, handed_off, page, started
 
 from backfilld.backfill.desk import Desk
-from backfilld.backfill.schedule import LOOK_S, PARTIAL_MAX, RETRY_S, Schedule, due, is_place
+from backfilld.backfill.place import collection_number
+from backfilld.backfill.schedule import LOOK_S, PARTIAL_MAX, RETRY_S, Schedule, due
 from backfilld.clock import virtual
 from backfilld.journal import Journal
 from backfilld.worker import InlineWorker
@@ -70,7 +71,7 @@ def test_a_look_is_due_so_long_after_the_last_job_ended_and_not_before(story: St
     state = story.job("a")
     assert due(state, NOON + WEEK - 1, WEEK) == []
     (look,) = due(state, NOON + WEEK, WEEK)
-    assert (look.collection, look.cause, look.dids) == (POSTS, 2, ())
+    assert (look.collection, look.cause, look.accounts) == (POSTS, 2, None)
     assert look.listed_from == ListedFrom(RELAY, PLACE)
     assert "since" in look.reason
     assert look.priority < 0, "who asks for something goes first"
@@ -152,31 +153,65 @@ def test_a_cancelled_look_waits_its_time_and_its_place_is_not_kept(story: Story)
     assert look.listed_from == ListedFrom(RELAY, PLACE)
 
 
+GONE = ListingFailed(POSTS, RELAY, "unreachable", "connection refused", 8, None)
+UNREACHED = JobFailed("listing_failed", "relay")
+
+
+@pytest.mark.parametrize(
+    "events",
+    [
+        [GONE, UNREACHED],
+        [page(0, 2), GONE, handed_off(2), JobCompleted(2, 2, 0, [POSTS])],
+    ],
+    ids=["nothing", "a part"],
+)
+def test_a_collection_whose_first_listing_failed_is_tried_again_within_the_hour_and_whole(
+    story: Story, events: list[Event]
+) -> None:
+    state = story.happens("job/a", started(POSTS), *events)
+    assert due(state, story.at + RETRY_S - 1, WEEK) == []
+    (look,) = due(state, story.at + RETRY_S, WEEK)
+    assert (look.listed_from, look.cause) == (None, 2)
+    story.at += RETRY_S
+    again = story.happens("job/b", started(POSTS), GONE, UNREACHED)
+    assert [look.listed_from for look in due(again, story.at + RETRY_S, WEEK)] == [None]
+
+
+def test_a_collection_whose_first_job_was_cancelled_is_looked_for_when_its_time_comes_and_whole(
+    story: Story,
+) -> None:
+    cut = [page(0, 2, cursor=PLACE), JobCancelAsked(""), JobCancelled(2, 0)]
+    state = story.happens("job/a", started(POSTS), *cut)
+    assert due(state, story.at + WEEK - 1, WEEK) == []
+    assert [look.listed_from for look in due(state, story.at + WEEK, WEEK)] == [None]
+
+
 def test_with_a_cursor_of_another_kind_every_look_is_at_all(story: Story) -> None:
     story.job("a", cursor="did:plc:aaaa")
     assert [look.listed_from for look in due(story.state, NOON + WEEK, WEEK)] == [None]
 
 
 @pytest.mark.parametrize(
-    ("cursor", "place"),
+    ("cursor", "number"),
     [
-        (PLACE, True),
-        ("QQAAAAIAAAGiDhmifmRpZDp3ZWI6YS50ZXN0AA==", True),
-        ("QgAAAAIAAAGiDhmifmRpZDpwbGM6ZHd0Y2s1eXFiZWtzbTJoN3QyZWVueGh1AA", False),
-        ("QQAAAAIAAAGiDhmifmRpZDpwbGM6ZHd0Y2s1eXFiZWtzbTJoN3QyZWVueGh1", False),
-        ("QQAAAAIAAAGiDhmifm5vdCBhIERJRAA", False),
-        ("", False),
-        ("4711", False),
-        ("é", False),
+        (PLACE, 2),
+        ("QQAAAAIAAAGiDhmifmRpZDp3ZWI6YS50ZXN0AA==", 2),
+        ("QgAAAAIAAAGiDhmifmRpZDpwbGM6ZHd0Y2s1eXFiZWtzbTJoN3QyZWVueGh1AA", None),
+        ("QQAAAAIAAAGiDhmifmRpZDpwbGM6ZHd0Y2s1eXFiZWtzbTJoN3QyZWVueGh1", None),
+        ("QQAAAAIAAAGiDhmifm5vdCBhIERJRAA", None),
+        ("", None),
+        ("4711", None),
+        ("é", None),
     ],
 )
-def test_a_place_in_time_is_told_by_its_form(cursor: str, place: bool) -> None:
-    assert is_place(cursor) is place
+def test_a_place_in_time_is_told_by_its_form(cursor: str, number: int | None) -> None:
+    found = collection_number(cursor)
+    assert found == (None if number is None else number.to_bytes(4, "big"))
 
 
 @given(st.text() | st.text("ABCQgw-_=", max_size=80))
 def test_any_cursor_at_all_has_an_answer(cursor: str) -> None:
-    assert is_place(cursor) in (True, False)
+    assert len(collection_number(cursor) or b"1234") == 4
 
 
 @asynccontextmanager

@@ -285,6 +285,7 @@ def job(
         ),
         rates=RatesShape(*[RateShape(None, None)] * 4, minutes=0, age_s=None),
         eta=EtasShape(withheld("too_early"), withheld("too_early")),
+        estimate=None,
         next=f"What comes after {state}.",
         actions=[ActionShape("pause", True, None), ActionShape("resume", False, "it goes")],
         failures=failures or [],

@@ -1,14 +1,20 @@
 """Accounts by DID or handle: all of them, or one refusal that names every bad one."""
 
+import threading
 from collections.abc import Sequence
+from unittest.mock import Mock
 
 import pytest
+import trio
 from hypothesis import given
 from hypothesis import strategies as st
 from support.given import did, dids
 
-from backfilld.control.jobs.accounts import accounts
+from backfilld.backfill.commands import Accounts, packed
+from backfilld.control.jobs.accounts import AT_ONCE, accounts
 from backfilld.control.problems import BadRequest
+from backfilld.control.routes import backfill
+from backfilld.control.shapes import StartBody
 from backfilld_events.ids import Did
 
 
@@ -47,6 +53,39 @@ async def test_plain_dids_ask_nobody() -> None:
     directory = Directory()
     assert await accounts(directory, None, list(dids(0, 1000))) == tuple(dids(0, 1000))
     assert directory.asked == []
+
+
+async def test_a_long_list_holds_nobody_up() -> None:
+    """However long, others have their turn after a piece of it."""
+    turns = 0
+
+    async def others() -> None:
+        nonlocal turns
+        while True:
+            await trio.lowlevel.checkpoint()
+            turns += 1
+
+    named = list(dids(0, 4 * AT_ONCE))
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(others)
+        assert await accounts(Directory(), None, [*named]) == tuple(named)
+        nursery.cancel_scope.cancel()
+    assert turns >= 2
+
+
+async def test_a_list_is_packed_away_from_the_event_loop(monkeypatch: pytest.MonkeyPatch) -> None:
+    packers: list[int] = []
+
+    def packs(some: Sequence[Did]) -> Accounts:
+        packers.append(threading.get_ident())
+        return packed(some)
+
+    monkeypatch.setattr(backfill, "packed", packs)
+    body = StartBody(dids=[*dids(0, 9)])
+    command = await backfill.command_of(Mock(handles=Directory()), body, None)
+    assert command.accounts == packed(dids(0, 9))
+    assert len(packers) == 1
+    assert packers[0] != threading.get_ident()
 
 
 async def test_no_account_named_is_no_account() -> None:

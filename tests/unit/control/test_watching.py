@@ -69,6 +69,24 @@ async def test_a_job_ends_when_it_was_foretold(tmp_path: Path, autojump_clock: C
         assert high - low <= 60
 
 
+async def test_the_first_estimate_is_in_the_log_once_and_is_held_against_the_truth(
+    tmp_path: Path, autojump_clock: Clock
+) -> None:
+    async with SandboxNetwork(World(8, 2_000, (STATUS,), (0, 1)), tap_faults=slow_tap()) as network:
+        lab = Lab(tmp_path, network, info_rate=0)
+        lab.config = replace(lab.config, jobs=replace(lab.config.jobs, read_ahead=10_000))
+        async with lab.living() as (_, desk):
+            job = await lab.start(desk, lexicon(STATUS))
+            await lab.until(lambda: lab.job(job)[0].ended_at is not None)
+        assert lab.said().count("job.estimated") == 1
+        with closing(lab.views()) as views:
+            said = (await shown(views, job)).estimate
+    assert said is not None
+    assert said.took_s is not None
+    assert said.low_s <= said.took_s <= said.high_s
+    assert "it took" in said.sentence
+
+
 async def test_a_pause_counts_neither_as_time_nor_against_the_rate(
     tmp_path: Path, autojump_clock: Clock
 ) -> None:

@@ -149,6 +149,33 @@ def test_the_sync_of_a_cancelled_job_is_about_what_it_handed_over() -> None:
     assert found.sync.active + found.sync.failed + found.sync.gone + found.sync.open == 10
 
 
+def test_a_look_for_new_repositories_says_how_many_are_new_and_counts_no_others() -> None:
+    look = replace(by(ALL, ENDED), actor="schedule")
+    found = shape(look, synced=3)
+    assert (found.total_repos, found.processed_repos) == (3, 3)
+    assert found.sentence == ("Listed 20 entries and handed them to Tap: 3 repositories are new.")
+    assert (found.sync.state, found.sync.sentence) == ("synced", "All 3 are here, or empty.")
+
+
+def test_a_look_that_found_nothing_new_says_so_and_waits_for_nothing() -> None:
+    found = shape(replace(by(ALL, ENDED), actor="schedule"), discovered=0)
+    assert found.sentence.endswith("handed them to Tap: no repository is new.")
+    assert (found.sync.state, found.sync.open) == ("synced", 0)
+    assert found.sync.sentence == "No repository is new: nothing is waited for."
+
+
+def test_what_a_look_found_new_is_handed_over_only_when_it_is() -> None:
+    found = shape(replace(RUNNING, actor="schedule"), discovered=2, handed_off=1)
+    assert (found.total_repos, found.processed_repos) == (3, 1)
+
+
+def test_a_look_with_entries_that_are_no_dids_says_both() -> None:
+    look = replace(by(ALL, WITH_ERRORS), malformed=3, actor="schedule")
+    assert shape(look, synced=1).sentence == (
+        "Listed 20 entries and handed them to Tap: 1 repository is new; 3 refused as malformed."
+    )
+
+
 def test_a_job_for_nothing_at_all_reads_as_happyview_has_it() -> None:
     job = by(given(started()), JobFailed("no_collections", "no backfill-eligible collections: add"))
     found = shape(job)

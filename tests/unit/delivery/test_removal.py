@@ -209,7 +209,7 @@ async def test_a_removal_whose_last_portion_a_crash_followed_is_not_begun_again(
     assert removals(tmp_path) == []
     async with living(tmp_path) as life:
         assert not life.journal.state.source.removals
-        await life.come(20, 5)  # their numbers may be those of rows that are gone
+        await life.come(20, 5)
         await trio.testing.wait_all_tasks_blocked()
     assert check_the_log_agrees_with_the_index(tmp_path) == 5
 

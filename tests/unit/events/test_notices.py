@@ -4,6 +4,7 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 from support.given import LIKES, POSTS, TAP, handed_off, page, started
 
 from backfilld_events.catalog import Event
@@ -122,6 +123,18 @@ def test_of_dead_letters_those_are_told_that_came_since_somebody_wants_to_know()
     assert state.notices.unreadable == 4
     state = happens(state, "notify", raised("dead_letter", count=6))
     assert (state.notices.dead, state.notices.dead_at) == (13, 5.0)
+
+
+def test_dead_letters_are_told_after_the_only_target_was_changed() -> None:
+    """A target that is changed is another one: the old is removed, the new begins at the total."""
+    fifty = RecordsCommitted(1, 1, [], [], [], unreadable=50)
+    state = happens(told("dead_letter"), "index", fifty)
+    state = happens(state, "notify", raised("dead_letter", count=50))
+    total = state.notices.unreadable
+    changed = [TargetRemoved("t"), added("dead_letter", name="u", dead=total)]
+    state = happens(state, "notify/u", *changed)
+    state = happens(state, "index", replace(fifty, first=2, last=2))
+    assert state.notices.unreadable - state.notices.dead == 50
 
 
 def test_what_was_told_of_as_broken_is_forgotten_when_nobody_is_told_of_its_end() -> None:

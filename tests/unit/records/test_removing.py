@@ -1,8 +1,10 @@
 """What a person takes out of the index is gone, counted, and comes back only as it should."""
 
+import sqlite3
 import tempfile
 from collections.abc import Iterator
 from contextlib import closing
+from importlib import resources
 from pathlib import Path
 
 import pytest
@@ -14,7 +16,7 @@ from backfilld.deliveries import RecordDelivery
 from backfilld.records.sqlite import SqliteStore
 from backfilld.records.store import Group, Receipt, Removal
 from backfilld_events.ids import Cid, Nsid, Rev, Rkey
-from backfilld_events.log.file import open_reader
+from backfilld_events.log.file import APPLICATION_ID, open_reader
 
 REVS = [Rev(f"3aaaaaaaaaa{c}2") for c in "abcdef"]
 ALICE = "uid:1000"
@@ -114,6 +116,57 @@ def test_what_comes_while_a_collection_is_taken_out_stays(store: SqliteStore, pa
     receipt = store.remove_some(Removal(ALICE, POSTS, id="r"), upto, 10)
     assert removed(receipt) == [(did(0), 1), (did(1), 1)]
     assert uris(path) == [f"at://{did(2)}/{POSTS}/a"]
+
+
+def test_what_comes_after_another_collection_was_taken_out_stays_too(
+    store: SqliteStore, path: Path
+) -> None:
+    likes = [record(rkey=rkey, collection=LIKES) for rkey in "abc"]
+    store.commit(group(*likes, *(record(rkey=rkey) for rkey in "abc")), 1)
+    upto = store.newest()  # both are asked for now, and done one after the other
+    store.remove_some(Removal(ALICE, POSTS, id="r"), upto, 10)
+    assert store.newest() == upto
+    news = [record(rkey=rkey, collection=LIKES) for rkey in "de"]
+    store.commit(group(*news), 2)
+    store.commit(group(*news, record(rkey="f", collection=LIKES)), 2)
+    receipt = store.remove_some(Removal(ALICE, LIKES, id="s"), upto, 10)
+    assert removed(receipt) == [(did(0), 3)]
+    assert uris(path) == [f"at://{did(0)}/{LIKES}/{rkey}" for rkey in "def"]
+
+
+def test_a_number_is_never_given_again_whatever_comes_first_after_a_removal(
+    path: Path,
+) -> None:
+    known = [record(n) for n in range(4)]
+    with closing(SqliteStore.open(path, 20)) as store:
+        store.commit(group(*known, record(rkey="b"), record(collection=LIKES)), 1)
+        store.commit(group(*(record(9, rkey) for rkey in "abcd")), 1)
+        upto = store.newest()
+        store.remove_some(Removal(ALICE, POSTS, id="r"), upto, 3)
+        store.remove_some(Removal(ALICE, POSTS, id="r"), upto, 10)
+    with closing(SqliteStore.open(path, 20)) as store:
+        store.commit(group(record(collection=LIKES)), 2)  # known: nothing is inserted
+        store.commit(group(record(collection=LIKES), *known), 2)
+        assert store.newest() == upto + 4
+    with closing(open_reader(path)) as db:
+        (new,) = db.execute("SELECT count(*) FROM record WHERE id > ?", (upto,)).fetchone()
+    assert (new, len(uris(path))) == (4, 5)
+
+
+def test_an_index_of_before_there_was_removal_is_opened(path: Path) -> None:
+    script = resources.files("backfilld.records") / "migrations" / "0001_records.sql"
+    with closing(sqlite3.connect(path)) as db:
+        db.executescript(
+            f"{script.read_text()}; PRAGMA application_id={APPLICATION_ID}; PRAGMA user_version=1;"
+            f"INSERT INTO repo (did) VALUES ('{did(0)}');"
+            f"INSERT INTO collection (nsid, records) VALUES ('{POSTS}', 1);"
+            f"INSERT INTO record VALUES (7, 1, 1, 'a', '{REVS[0]}', 'bafyreione', x'7b7d', 1)"
+        )
+    with closing(SqliteStore.open(path, 20)) as store:
+        assert store.newest() == 7
+        store.commit(group(record(rkey="b")), 2)
+        store.remove_some(Removal(ALICE, POSTS, id="r"), 7, 10)
+    assert uris(path) == [f"at://{did(0)}/{POSTS}/b"]
 
 
 def test_a_collection_that_was_taken_out_comes_back_whole_with_a_new_backfill(

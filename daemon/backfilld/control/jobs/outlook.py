@@ -7,12 +7,14 @@ from collections.abc import Mapping
 
 from backfilld_events.folds.job import Job
 from backfilld_events.projections.classes import Class
+from backfilld_events.row import utc_text
 
 from ...backfill.standing import Standing, State
 from .. import words
 from ..shapes.progress import (
     ActionShape,
     ArrivalShape,
+    EstimateShape,
     EtaShape,
     EtasShape,
     LaneShape,
@@ -70,11 +72,7 @@ def etas(job: Job, stands: Standing, classes: Mapping[Class, int], samples: Samp
     """How long until all is handed to Tap, and until all is here."""
     watched_s = progress.watched(samples)
     stopped = _stopped(job, stands.state)
-    handed_off = progress.rates(samples, lambda one: one.handed_off, only_going=True)
     left = job.discovered - job.handed_off
-    completed = Range(withheld=stopped) if stopped else progress.eta(
-        handed_off.minutes, left=left, done=job.handed_off, watched_s=watched_s
-    )  # fmt: skip
     added = words.summed(job, classes)
     later = sum(classes.get(kind, 0) for kind in _LATER)
     if job.outcome is None:
@@ -85,7 +83,32 @@ def etas(job: Job, stands: Standing, classes: Mapping[Class, int], samples: Samp
     )  # fmt: skip
     out = {kind: classes.get(kind, 0) for kind in (Class.PARKED, Class.FAILED, Class.HELD)}
     left_out = {kind.name.lower(): n for kind, n in out.items() if n}
-    return EtasShape(completed=_eta(completed, left, {}), synced=_eta(synced, later, left_out))
+    return EtasShape(
+        completed=_eta(completion(job, stands, samples), left, {}),
+        synced=_eta(synced, later, left_out),
+    )
+
+
+def completion(job: Job, stands: Standing, samples: Samples) -> Range:
+    """How long until every repository is handed to Tap."""
+    if stopped := _stopped(job, stands.state):
+        return Range(withheld=stopped)
+    handed_off = progress.rates(samples, lambda one: one.handed_off, only_going=True)
+    left, watched_s = job.discovered - job.handed_off, progress.watched(samples)
+    return progress.eta(handed_off.minutes, left=left, done=job.handed_off, watched_s=watched_s)
+
+
+def first_estimate(job: Job) -> EstimateShape | None:
+    """What was said of a job's end when it could first be said, and what came of it."""
+    said = job.estimate
+    if said is None:
+        return None
+    text = progress.text(said.low_s, said.high_s)
+    sentence = f"At {words.moment(said.at)} it was to take {text} more"
+    took_s = None if job.ended_at is None else round(job.ended_at - said.at)
+    if took_s is not None:
+        sentence += f"; it took {progress.duration(took_s)}"
+    return EstimateShape(utc_text(said.at), said.low_s, said.high_s, took_s, f"{sentence}.")
 
 
 def comes_next(job: Job, stands: Standing, classes: Mapping[Class, int]) -> str:

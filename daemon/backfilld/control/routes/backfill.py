@@ -5,6 +5,7 @@ from typing import Annotated, Any
 from urllib.parse import urlencode
 
 import msgspec
+import trio
 from litestar import Response, get, post
 from litestar.openapi import ResponseSpec
 from litestar.params import FromQuery, HeaderParameter, Parameter, RawBody
@@ -15,7 +16,7 @@ from backfilld_events import ids
 from backfilld_events.catalog.job import JobFailed, JobStarted
 
 from ...backfill import decide
-from ...backfill.commands import StartJob
+from ...backfill.commands import StartJob, packed
 from ...failures import clean
 from ..door import Asked, Door, actor
 from ..jobs import forecast, holding
@@ -105,9 +106,11 @@ def routes(door: Door) -> list[ControllerRouterHandler]:
 
 async def command_of(door: Door, body: StartBody, idempotency_key: str | None) -> StartJob:
     """The command that a body asks for; handles are looked up. Raises BadRequest."""
+    collection = nsid_of(body.collection, "collection")
+    dids = await accounts(door.handles, body.did, body.dids)
     return StartJob(
-        collection=nsid_of(body.collection, "collection"),
-        dids=await accounts(door.handles, body.did, body.dids),
+        collection,
+        await trio.to_thread.run_sync(packed, dids) if dids else None,
         priority=body.priority or 0,
         reason=clean(body.reason or "", REASON_CHARS_MAX),
         idempotency_key=idempotency_key,
@@ -138,8 +141,8 @@ async def plan_of(door: Door, command: StartJob) -> Plan:
         collections = [
             ids.Nsid(one) for one in (await the_job(door, decision.id or "")).collections
         ]
-    if command.dids:
-        expected = forecast.exactly(len(command.dids))
+    if command.accounts is not None:
+        expected = forecast.exactly(command.accounts.count)
     elif failed is not None:
         expected = forecast.nothing(failed.why)
     else:
@@ -152,7 +155,7 @@ async def plan_of(door: Door, command: StartJob) -> Plan:
     return Plan(
         dry_run=True,
         collections=list(collections),
-        accounts=len(command.dids) or None,
+        accounts=None if command.accounts is None else command.accounts.count,
         expected=expected,
         duration=forecast.duration(expected.repos, past),
         would_join=decision.id if decision.joined else None,

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 from msgspec import UNSET, Meta, Raw, Struct, UnsetType
 
-from .progress import ActionShape, EtasShape, LanesShape, RatesShape, Reason
+from .progress import ActionShape, EstimateShape, EtasShape, LanesShape, RatesShape, Reason
 from .reads import CursorsShape, TapFilters, TapLimits, TrendShape
 
 PRIORITY_MAX = 1000
@@ -117,6 +117,7 @@ class JobDetail(JobShape, kw_only=True):
     lanes: LanesShape
     rates: RatesShape
     eta: EtasShape
+    estimate: EstimateShape | None
     next: str
     actions: list[ActionShape]
     failures: list[FailureShape]
@@ -137,8 +138,8 @@ class LexiconBody(Struct, forbid_unknown_fields=True):
 
 
 class LexiconUploadedShape(Struct):
-    """Its answer. `backfill_job_id` is the job that began with it, if any; `backfill_error` says
-    why one that was wanted did not."""
+    """Its answer. `backfill_job_id` is the job that began with it, if any, or the equal one that
+    is under way; `backfill_error` says why one that was wanted did not."""
 
     id: str
     revision: int

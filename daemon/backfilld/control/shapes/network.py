@@ -14,8 +14,9 @@ class NetworkLexiconBody(Struct, forbid_unknown_fields=True):
 
 
 class NetworkLexiconAdded(Struct):
-    """Its answer. `backfill_job_id` is the job that began with it, if any; `backfill_error` says
-    why one that was wanted did not. `uri` and `cid` are those of the schema record."""
+    """Its answer. `backfill_job_id` is the job that began with it, if any, or the equal one that
+    is under way; `backfill_error` says why one that was wanted did not. `uri` and `cid` are those
+    of the schema record."""
 
     nsid: str
     authority_did: str

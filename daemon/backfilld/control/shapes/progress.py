@@ -75,6 +75,16 @@ class EtasShape(Struct):
     synced: EtaShape
 
 
+class EstimateShape(Struct):
+    """The first estimate of a job's end, in seconds from `at`, and how long it took in truth."""
+
+    at: str
+    low_s: int
+    high_s: int
+    took_s: int | None
+    sentence: str
+
+
 class ActionShape(Struct):
     """What may be done now, or why not."""
 

@@ -12,9 +12,9 @@ from backfilld_events.projections import history, jobs, repos
 from backfilld_events.projections.classes import Class
 
 from ...backfill.standing import Scene, standing
-from ..jobs import progress
+from ..jobs import outlook, progress
 from ..jobs.forecast import Past
-from ..jobs.progress import Samples
+from ..jobs.progress import Range, Samples
 from ..present import job_detail, job_sample, job_shape
 from ..shapes import JobDetail, JobShape
 from .base import ViewsBase
@@ -67,6 +67,12 @@ class JobViews(ViewsBase):
         while True:
             self._samples = await self._worker(self._sampled, trio.current_time())
             await trio.sleep(progress.EVERY_S)
+
+    def completion(self, job: Job) -> Range:
+        """How long an unended job takes until every repository is handed to Tap."""
+        return outlook.completion(
+            job, standing(job, self._scene()), self._samples.get(job.position, ())
+        )
 
     def forget_samples(self, number: int | None) -> None:
         """Drops what was seen of a job's progress; None: of all."""
