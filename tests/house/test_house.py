@@ -31,7 +31,7 @@ BANNED = {
     r"\btime\.sleep\b": ({"cli/ctl/", "benchmarks/"}, "trio.sleep, or clock.sleep_until"),
     r"\bimport asyncio\b": (set(), "trio"),
     r"\bjson\.loads\b": (
-        {"control/client.py", "cli/ctl/", "sandbox/", "lexicons/", "benchmarks/"},
+        {"control/caller/client.py", "cli/ctl/", "sandbox/", "lexicons/", "benchmarks/"},
         "msgspec with a type: what came from outside is validated",
     ),
     r"abandon_on_cancel=True": (set(), "worker.ThreadWorker: work begun runs to its end"),
