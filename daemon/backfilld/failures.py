@@ -37,6 +37,10 @@ class Failure(Exception):
         self.retry_after = retry_after
 
 
+class Busy(Exception):
+    """Too many are being asked already, so nobody was: the fault is not theirs. Ask again later."""
+
+
 def clean(text: str, chars_max: int = MESSAGE_CHARS_MAX) -> str:
     """A stranger's text for people: one printable line, shortened."""
     line = "".join(c if c.isprintable() else " " for c in text[: chars_max + 1]).strip()

@@ -13,6 +13,8 @@ from .codec import decode
 COLUMNS = "position, stream, version, type, schema, recorded_at, actor, cause, payload, hash"
 
 
+_EARLIEST = datetime(1, 1, 1, tzinfo=UTC).timestamp()
+_LATEST = datetime(9999, 12, 31, tzinfo=UTC).timestamp()
 PREVIOUS = -1  # as a cause: the event just before this one in the same append
 
 
@@ -66,6 +68,8 @@ def from_columns(columns: tuple[Any, ...]) -> Row:
 
 
 def utc_text(seconds: float) -> str:
-    """A time as the API and the logs say it: RFC 3339, UTC, milliseconds, `Z`."""
-    text = datetime.fromtimestamp(seconds, UTC).isoformat(timespec="milliseconds")
+    """A time as the API and the logs say it: RFC 3339, UTC, milliseconds, `Z`. What no calendar has
+    becomes its first or last day: one bad number in the log must not break a list for ever."""
+    within = min(_LATEST, max(_EARLIEST, seconds))
+    text = datetime.fromtimestamp(within, UTC).isoformat(timespec="milliseconds")
     return text.replace("+00:00", "Z")

@@ -81,9 +81,20 @@ def test_a_way_in_works_once(machine: Machine) -> None:
     cookie = first.headers["set-cookie"].lower()
     assert "httponly" in cookie
     assert "samesite=strict" in cookie
+    assert "path=/dashboard;" in f"{cookie};"
     second = Session(machine).get(path)
     assert second.status == 401
     assert "works once" in second.text
+
+
+def test_who_signs_out_is_out_at_once(machine: Machine) -> None:
+    session, other = sign_in(machine), sign_in(machine)
+    assert "Sign out" in session.get("/dashboard/jobs").text
+    assert session.ask("POST", "/dashboard/logout", "csrf=wrong").status == 403
+    answer = session.post("/dashboard/logout")
+    assert (answer.status, answer.headers["location"]) == (303, "/dashboard/login")
+    assert session.get("/dashboard/jobs").status == 401
+    assert other.get("/dashboard/jobs").status == 200
 
 
 def test_every_page_says_what_a_browser_may_do_with_it(session: Session) -> None:

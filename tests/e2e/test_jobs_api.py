@@ -191,6 +191,14 @@ def test_the_same_idempotency_key_is_the_same_job(machine: Machine) -> None:
     assert other.body["id"] != first.body["id"]
 
 
+def test_an_idempotency_key_stands_for_one_request(machine: Machine) -> None:
+    body = {"collection": STATUS, "dids": [account(2)]}
+    post(machine, "/admin/backfill?wait=30", body, Idempotency_Key="once")
+    more = {"collection": STATUS, "dids": [account(2), account(3)]}
+    answer = refused(machine, "/admin/backfill", more, Idempotency_Key="once")
+    assert (answer.status, answer.code) == (409, "idempotency-key-reused")
+
+
 @pytest.mark.parametrize("key", ["", "x" * 256, "n\xe4chtlich", "tab\tbed"])
 def test_an_idempotency_key_is_short_and_printable(machine: Machine, key: str) -> None:
     answer = refused(machine, "/admin/backfill", {"collection": STATUS}, Idempotency_Key=key)

@@ -3,6 +3,7 @@
 import json
 import os
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -13,6 +14,7 @@ from support.machine import Machine, until
 from support.web import Heard, ask, new_key, refusals
 
 from backfilld.control.caller.client import Refusal
+from backfilld.control.serving.refusals import PER_MINUTE
 from backfilld_events.log import read
 
 ME = f"uid:{os.getuid()}"
@@ -147,6 +149,39 @@ def test_only_ones_own_keys_are_seen_and_revoked(machine: Machine) -> None:
     assert ask(machine, "GET", "/admin/whoami", key=made["key"]).status == 401
 
 
+def test_what_a_revoked_key_made_is_of_no_use_and_its_owner_sees_it(machine: Machine) -> None:
+    words = ("api-keys:create", "api-keys:read", "api-keys:delete")
+    ops = new_key(machine, "ops", *words)
+    child = make(machine, ops, "nightly", *words).body
+    grandchild = make(machine, child["key"], "of nightly", *words).body
+    seen = [one["id"] for one in ask(machine, "GET", "/admin/api-keys", key=ops).body]
+    assert seen == [grandchild["id"], child["id"]]
+    other = make(machine, child["key"], "another of nightly").body
+    assert ask(machine, "DELETE", f"/admin/api-keys/{other['id']}", key=ops).status == 204
+    assert ask(machine, "DELETE", f"/admin/api-keys/{child['id']}", key=ops).status == 204
+    for gone in (child, grandchild):
+        assert ask(machine, "GET", "/admin/whoami", key=gone["key"]).status == 401
+    assert ask(machine, "GET", "/admin/whoami", key=ops).status == 200
+
+
+def test_of_two_who_want_one_name_at_once_one_gets_it(machine: Machine) -> None:
+    dave, erin = (new_key(machine, name, "api-keys:create") for name in ("dave", "erin"))
+    with ThreadPoolExecutor(2) as threads:
+        for number in range(5):
+            both = threads.map(
+                lambda key, name=f"both {number}": make(machine, key, name).status, (dave, erin)
+            )
+            assert sorted(both) == [201, 409]
+
+
+def test_refusals_that_come_too_fast_are_counted_in_the_log(machine: Machine) -> None:
+    key = new_key(machine, "flood")
+    for _ in range(PER_MINUTE + 5):
+        assert ask(machine, "POST", "/admin/backfill", key=key, body=b"{}").status == 403
+    mine = [one for one in refusals(machine) if one[0] == "key:flood"]
+    assert len(mine) == PER_MINUTE
+
+
 def test_a_name_stays_with_who_gave_it(machine: Machine) -> None:
     """Else a key could be made that passes for another in the log, and sees its keys."""
     carol = new_key(machine, "carol", "api-keys:create")
@@ -178,6 +213,12 @@ def test_happyviews_other_words_are_taken_and_grant_nothing(machine: Machine) ->
         ({"name": "x", "permissions": [], "expires_at": "tomorrow"}, 422, "expires_at"),
         ({"name": "x", "permissions": [], "expires_at": "2999-01-01T00:00:00"}, 422, "expires_at"),
         ({"name": "x", "permissions": [], "expires_at": "2020-01-01T00:00:00Z"}, 400, "expires_at"),
+        ({"name": "x", "permissions": [], "expires_at": "9000-01-01T00:00:00Z"}, 400, "expires_at"),
+        (
+            {"name": "x", "permissions": [], "expires_at": "9999-12-31T23:59:59.999999-23:59"},
+            400,
+            "expires_at",
+        ),
         ({"name": "x", "permissions": [], "scope": "all"}, 422, "scope"),
     ],
 )

@@ -15,6 +15,7 @@ from typing import Any, NamedTuple
 import pytest
 from support.machine import Machine, until
 
+from backfilld.control.caller.client import Refusal
 from backfilld_events.catalog.notify import NewsDelivered, SampleSent
 from backfilld_events.log import read
 
@@ -176,6 +177,15 @@ def test_a_sample_goes_to_every_target_and_each_answers_for_itself(
         None,
         "answered 403",
     }
+
+
+def test_samples_are_sent_once_in_ten_seconds(machine: Machine, hook: Hook) -> None:
+    until(lambda: machine.control.post("/admin/notify/test", b""))
+    with pytest.raises(Refusal) as refusal:
+        machine.control.post("/admin/notify/test", b"")
+    assert (refusal.value.status, refusal.value.code) == (429, "too-many-requests")
+    assert refusal.value.hint
+    assert len(hook.came) == 1
 
 
 def test_the_ways_to_verify_that_the_page_shows_are_right(

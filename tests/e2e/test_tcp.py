@@ -129,7 +129,8 @@ def test_what_comes_from_a_foreign_page_is_refused_even_with_a_key(
 
 
 def test_a_page_that_reaches_the_socket_through_a_tunnel_is_refused_too(machine: Machine) -> None:
-    for headers in ({"host": "evil.example", "sec-fetch-site": "same-origin"}, {"origin": "null"}):
+    rebound = {"host": "evil.example:8410"}
+    for headers in (rebound, {**rebound, "sec-fetch-site": "same-origin"}, {"origin": "null"}):
         with socket.socket(socket.AF_UNIX) as sock:
             sock.connect(str(machine.folder / "control.sock"))
             sent = "".join(f"{name}: {value}\r\n" for name, value in headers.items())

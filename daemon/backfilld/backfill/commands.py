@@ -31,9 +31,9 @@ def packed(dids: Sequence[Did]) -> Accounts:
 
 class StartJob(Struct, frozen=True):
     """Start a job. No collection: all record lexicons. `accounts`: these instead of the relay's
-    listing. Jobs of higher `priority` go first. `idempotency_key`: asked again with the
-    same key it is the same job. `listed_from`: look only for what the relay lists after it.
-    `cause`: the position of what led to it."""
+    listing. Jobs of higher `priority` go first. `idempotency_key`: asked again by the same actor
+    with the same key it is the same job. `listed_from`: look only for what the relay lists after
+    it. `cause`: the position of what led to it."""
 
     collection: Nsid | None = None
     accounts: Accounts | None = None
@@ -91,13 +91,16 @@ class DeleteLexicon(Struct, frozen=True):
 
 
 class CreateKey(Struct, frozen=True):
-    """Make a key for a script. `digest` is the SHA-256 of the key, `prefix` its beginning."""
+    """Make a key for a script. `digest` is the SHA-256 of the key, `prefix` its beginning, `parent`
+    the id of the key by which it is asked for, `at` when: unix seconds."""
 
     name: str
     prefix: str
     digest: bytes
     permissions: tuple[str, ...]
+    at: float
     expires_at: float | None = None
+    parent: str | None = None
 
 
 class RevokeKey(Struct, frozen=True):

@@ -3,12 +3,12 @@
 A decision with nothing to do has no events, so asking twice is no error. Ids come in as values.
 """
 
+import hashlib
 from collections.abc import Mapping
 
+import msgspec
 from msgspec import Struct
 
-from backfilld_events import ids
-from backfilld_events.catalog.control import KeyCreated, KeyRevoked
 from backfilld_events.catalog.job import (
     DidsGiven,
     JobCancelAsked,
@@ -19,17 +19,16 @@ from backfilld_events.catalog.job import (
 )
 from backfilld_events.catalog.lexicon import LexiconDeleted, LexiconFetched, LexiconUploaded
 from backfilld_events.folds import State
+from backfilld_events.folds.control import asked_as
 from backfilld_events.folds.job import Job
 from backfilld_events.ids import Nsid
 from backfilld_events.row import PREVIOUS, NewEvent
 
 from .commands import (
     CancelJob,
-    CreateKey,
     DeleteLexicon,
     PauseJob,
     ResumeJob,
-    RevokeKey,
     StartJob,
     UploadLexicon,
 )
@@ -38,11 +37,12 @@ _ENDED = "backfillctl jobs shows how each job stands; start a new one with backf
 
 
 class Refused(Exception):
-    """A command that cannot be carried out. `code` is a stable word, `hint` what to do now."""
+    """A command that cannot be carried out. `code` is a stable word, `hint` what to do now, `field`
+    the part of it that is at fault."""
 
-    def __init__(self, code: str, why: str, hint: str) -> None:
+    def __init__(self, code: str, why: str, hint: str, field: str | None = None) -> None:
         super().__init__(why)
-        self.code, self.why, self.hint = code, why, hint
+        self.code, self.why, self.hint, self.field = code, why, hint, field
 
 
 class Decision(Struct, frozen=True):
@@ -57,10 +57,20 @@ class Decision(Struct, frozen=True):
 
 def start_job(state: State, command: StartJob, *, job_id: str, actor: str) -> Decision:
     """Starts a job, unless an equal one is under way: then that is the job. One that has no target
-    is started and failed in one breath, so that whoever waits for its end finds it."""
-    known = state.control.asked.get(command.idempotency_key or "")
-    if known is not None:
-        return Decision([], {}, known, joined=True)
+    is started and failed in one breath, so that whoever waits for its end finds it. Raises Refused
+    for an idempotency key under which the actor asked for something else."""
+    request = None
+    if command.idempotency_key is not None:
+        request = _digest(command)
+        known = state.control.asked.get(asked_as(actor, command.idempotency_key))
+        if known is not None and known.request != request:
+            raise Refused(
+                "idempotency-key-reused",
+                f"this idempotency key was sent with another request: job {known.job_id}",
+                "send a key of its own with each request, the same only to repeat it",
+            )
+        if known is not None:
+            return Decision([], {}, known.job_id, joined=True)
     stream = f"job/{job_id}"
     accounts = command.accounts
     collections = _targets(state, command)
@@ -75,6 +85,7 @@ def start_job(state: State, command: StartJob, *, job_id: str, actor: str) -> De
         idempotency_key=command.idempotency_key,
         digest=None if accounts is None else accounts.digest,
         listed_from=command.listed_from,
+        request=request,
     )
     equal = _under_way(state, started)
     if equal is not None and command.idempotency_key is None:
@@ -114,33 +125,6 @@ def cancel_job(state: State, command: CancelJob, *, actor: str) -> Decision:
     if job.cancel is not None:
         return Decision([], {}, job.id)
     return _of_job(job, JobCancelAsked(reason=command.reason), actor)
-
-
-def create_key(state: State, command: CreateKey, *, key_id: str, actor: str) -> Decision:
-    """Makes a key."""
-    stream = f"key/{key_id}"
-    event = KeyCreated(
-        name=command.name,
-        prefix=command.prefix,
-        digest=command.digest,
-        permissions=list(command.permissions),
-        expires_at=command.expires_at,
-    )
-    return Decision([NewEvent(stream, event, actor)], {stream: 0}, key_id)
-
-
-def revoke_key(state: State, command: RevokeKey, *, actor: str) -> Decision:
-    """Revokes a key; nothing to do for one that is. Raises Refused for one that is not there."""
-    key = state.control.keys.get(command.key_id)
-    if key is None:
-        raise Refused(
-            "api-key-not-found",
-            f"api key '{ids.shown(command.key_id)}' not found",
-            "backfillctl key ls shows those that are there",
-        )
-    if key.revoked_at is not None:
-        return Decision([], {}, key.id)
-    return Decision([NewEvent(f"key/{key.id}", KeyRevoked(), actor)], {}, key.id)
 
 
 def upload_lexicon(state: State, command: UploadLexicon, *, job_id: str, actor: str) -> Decision:
@@ -236,6 +220,12 @@ def _same(job: Job, asked: JobStarted) -> bool:
         and not job.look
         and (job.begun or job.priority >= asked.priority)
     )
+
+
+def _digest(command: StartJob) -> bytes:
+    accounts = None if command.accounts is None else command.accounts.digest
+    asked = (command.collection, accounts, command.priority, command.reason)
+    return hashlib.sha256(msgspec.msgpack.encode(asked)).digest()
 
 
 def _targets(state: State, command: StartJob) -> list[Nsid]:

@@ -10,7 +10,7 @@ from backfilld_events.folds import State
 from backfilld_events.row import Row
 
 from ..journal import Journal, Stale
-from . import decide
+from . import decide, decide_keys
 from .commands import (
     CancelJob,
     Command,
@@ -34,19 +34,23 @@ class Done(Struct, frozen=True):
     joined: bool
 
 
+# What is decided on more than the streams it writes: two equal jobs, or two keys of one name, are
+# two streams, and no version would tell the second of the first
+_ALONE = (StartJob, UploadLexicon, CreateKey, RevokeKey)
+
+
 class Desk:
     """The one way by which commands reach the log."""
 
     def __init__(self, journal: Journal, new_id: Callable[[], str] = lambda: str(uuid.uuid4())):
         self._journal, self._new_id = journal, new_id
-        self._starting = trio.Lock()
+        self._alone = trio.Lock()
 
     async def submit(self, command: Command, actor: str) -> Done:
         """Carries a command into the log. Raises decide.Refused."""
-        if not isinstance(command, StartJob | UploadLexicon):
+        if not isinstance(command, _ALONE):
             return await self._submit(command, actor)
-        # two equal jobs are two streams: no version would tell the second of the first
-        async with self._starting:
+        async with self._alone:
             return await self._submit(command, actor)
 
     async def _submit(self, command: Command, actor: str) -> Done:
@@ -77,6 +81,6 @@ def _decide(state: State, command: Command, new_id: str, actor: str) -> Decision
         case DeleteLexicon():
             return decide.delete_lexicon(state, command, actor=actor)
         case CreateKey():
-            return decide.create_key(state, command, key_id=new_id, actor=actor)
+            return decide_keys.create_key(state, command, key_id=new_id, actor=actor)
         case RevokeKey():
-            return decide.revoke_key(state, command, actor=actor)
+            return decide_keys.revoke_key(state, command, actor=actor)

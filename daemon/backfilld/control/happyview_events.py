@@ -211,7 +211,7 @@ def _of_key(event: Any) -> dict[str, Any]:
 def _refused(event: CommandRefused) -> tuple[str, str | None, dict[str, Any]]:
     denied, own = NAMES["control.refused"]
     if event.code == "permission-denied":
-        return denied, event.why.removeprefix(_MISSING), {"command": event.command}
+        return denied, event.why.removeprefix(_MISSING), _fields(event, "code", "why")
     return own, None, _fields(event)
 
 

@@ -21,7 +21,7 @@ from litestar.types import ExceptionHandlersMap
 from backfilld_events.ids import BadId, Nsid, parse_nsid, shown
 
 from ..backfill.decide import Refused
-from ..failures import Failure
+from ..failures import Busy, Failure
 from .serving.unknown import not_found
 from .shapes import Problem
 
@@ -152,6 +152,12 @@ def _too_slow(request: Asked, error: trio.TooSlowError) -> Response[Problem]:
     return answer(request, 408, problem)
 
 
+def _busy(request: Asked, error: Busy) -> Response[Problem]:
+    text = "too many names are being looked up on the network already"
+    problem = Problem(error=text, code="network-busy", hint="nothing was done; try again later")
+    return answer(request, 503, problem)
+
+
 def _bad_request(request: Asked, error: BadRequest) -> Response[Problem]:
     return answer(request, error.status, error.problem, error.headers)
 
@@ -160,7 +166,7 @@ def _refused(request: Asked, error: Refused) -> Response[Problem]:
     status = 400 if error.code in _NOT_RUNNING else 409
     if error.code.endswith("-not-found"):
         status = 404
-    return answer(request, status, Problem(error=error.why, code=error.code, hint=error.hint))
+    return answer(request, status, Problem(error.why, error.code, error.hint, error.field))
 
 
 def of_tap(error: Failure) -> Problem:
@@ -217,6 +223,7 @@ HANDLERS: ExceptionHandlersMap = {
     BadRequest: _bad_request,
     Refused: _refused,
     Failure: _tap_failed,
+    Busy: _busy,
     trio.TooSlowError: _too_slow,
     ValidationException: _validation,
     HTTPException: _http,

@@ -6,6 +6,7 @@ Both are in memory alone, as digests; a restart ends them. For the pages:
     GET /dashboard/login?ticket=…   `cookie = door.sessions.redeem(ticket)`; None: say that the
                                     ticket is used or old, and how to get another; else redirect to
                                     /dashboard with `door.sessions.set_cookie(cookie)`
+    POST /dashboard/logout          `door.sessions.end(cookie_of(…))`
     any page                        `door.csrf(request)` goes into each form as the field `csrf`
     POST under /dashboard           first `door.check_csrf(request, form.get("csrf"))`: raises 403
 """
@@ -83,9 +84,10 @@ class Sessions:
 
     @staticmethod
     def set_cookie(value: str) -> Cookie:
-        """The cookie for an answer: out of reach of scripts and of other sites."""
+        """The cookie for an answer: for the pages alone, out of reach of scripts and of other
+        sites."""
         return Cookie(
-            key=COOKIE, value=value, path="/", httponly=True, samesite="strict",
+            key=COOKIE, value=value, path="/dashboard", httponly=True, samesite="strict",
             max_age=int(SESSION_S),
         )  # fmt: skip
 

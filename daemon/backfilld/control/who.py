@@ -106,6 +106,7 @@ PERMISSIONS: Mapping[tuple[str, str], str | None] = {
     ("GET", "/admin/openapi.json"): KNOWN,
     ("POST", "/admin/dashboard/tickets"): KNOWN,
     ("GET", "/dashboard/login"): OPEN,
+    ("POST", "/dashboard/logout"): KNOWN,
 }
 _PAGES = {"GET": "backfill:read", "POST": "backfill:create"}
 _PAGE_PARTS = "/dashboard/static/"  # style and script, the same for everybody; the login needs them
@@ -152,7 +153,8 @@ def needed(method: str, path: str) -> frozenset[str] | None:
     LookupError for a route that nobody decided on."""
     if method == "OPTIONS":  # what a path takes is told to whoever is known
         return frozenset()
-    if path == "/dashboard" or (path.startswith("/dashboard/") and path != "/dashboard/login"):
+    is_page = path == "/dashboard" or path.startswith("/dashboard/")
+    if is_page and (method, path) not in PERMISSIONS:
         return None if path.startswith(_PAGE_PARTS) else frozenset({_PAGES[method]})
     words = _BY_SHAPE[method, _shape(path)]
     return None if words is None else frozenset(words.split())
@@ -194,11 +196,7 @@ def holder(shown: str, keys: Iterable[Key]) -> Key | None:
 
 def good(key: Key | None, now: float) -> bool:
     """Whether a key is there, not revoked and not past its end."""
-    return (
-        key is not None
-        and key.revoked_at is None
-        and (key.expires_at is None or now < key.expires_at)
-    )
+    return key is not None and key.is_good(now)
 
 
 def _shape(path: str) -> str:

@@ -35,7 +35,7 @@ def routes(frame: Frame) -> list[ControllerRouterHandler]:
         try:
             command = await command_of(frame.door, forms.start_body(form), None)
             if sent.get("do") == "preview":
-                plan = await plan_of(frame.door, command)
+                plan = await plan_of(frame.door, command, actor(request))
                 return await _again(frame, request, Tried(form, plan))
             done = await frame.door.desk.submit(command, actor(request))
         except BadRequest as error:

@@ -1,12 +1,15 @@
 """The way in, the choice of colours, and addresses where nothing is."""
 
-from litestar import Response, get
+from litestar import Response, get, post
 from litestar.datastructures import Cookie
 from litestar.exceptions import NotFoundException
+from litestar.params import RawBody
 from litestar.response import Redirect
 from litestar.types import ControllerRouterHandler
 
 from ..control.door import Asked, who_of
+from ..control.sessions import COOKIE
+from . import forms
 from .frame import HOME, THEME_COOKIE, THEMES, Frame
 from .wrong import UNKNOWN, USED, sign_in
 
@@ -27,6 +30,13 @@ def routes(frame: Frame) -> list[ControllerRouterHandler]:
             return Redirect(HOME, status_code=303)
         return sign_in(request, USED if ticket else UNKNOWN)
 
+    @post("/logout", status_code=200)
+    async def logout(body: RawBody, request: Asked) -> Redirect:
+        """Ends the browser's session."""
+        frame.door.check_csrf(request, forms.fields(body).get("csrf"))
+        frame.door.sessions.end(request.cookies.get(COOKIE))
+        return Redirect("/dashboard/login", status_code=303)
+
     @get("/theme", opt={"query": ("to", "back")})
     async def theme(to: str = "", back: str = "") -> Redirect:
         """Remembers the colours that this browser wants, before the next page is painted."""
@@ -42,4 +52,4 @@ def routes(frame: Frame) -> list[ControllerRouterHandler]:
         """No such page."""
         raise NotFoundException("no such page")
 
-    return [login, theme, nowhere]
+    return [login, logout, theme, nowhere]

@@ -14,7 +14,7 @@ from litestar import Response
 from backfilld_events.row import utc_text
 
 from .. import __version__
-from ..control.door import Asked, Door
+from ..control.door import Asked, Door, session_of
 from ..control.health import health
 from ..control.relays import relays
 from ..control.words import counted
@@ -123,6 +123,7 @@ class Frame:
             **await self.stands(),
             "theme": theme(request),
             "csrf": self.door.csrf(request),
+            "signed_in": session_of(request) is not None,
             "back": f"{path}?{query}" if query else path,
             "here": "jobs",
             "note": "",

@@ -101,7 +101,10 @@ class Identity:
             location = answer.headers.get("location")
             if location is None or not 300 <= answer.status < 400:
                 return self._did_in(answer)
-            url = urljoin(url, location)
+            try:
+                url = urljoin(url, location)
+            except ValueError as error:  # a host in half a bracket, say
+                raise Failure("bad_answer", "it leads to what is no address") from error
         raise Failure("bad_answer", f"more than {REDIRECTS_MAX} redirects")
 
     def _did_in(self, answer: Answer) -> Did:

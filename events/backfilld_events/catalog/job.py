@@ -27,7 +27,8 @@ class JobStarted(Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=
     lexicons of that moment; `asked_did` is set for exactly one account. `given`: the DIDs were
     named, and stand in DidsGiven; `digest` is then the SHA-256 of `ids.pack` of them, sorted, by
     which equal jobs are told. `mode` is `add`: hand over, and let Tap ignore those it has. Jobs of
-    higher `priority` have their turn first. `idempotency_key`: the same key, the same job.
+    higher `priority` have their turn first. `idempotency_key`: the same key of
+    the same actor, the same job; `request` is then a SHA-256 of what was asked.
     `listed_from`: an earlier job listed up to here, and this one looks for what came since.
     Version 2 added the fields from `priority` on.
     """
@@ -42,6 +43,7 @@ class JobStarted(Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=
     idempotency_key: str | None = None
     digest: bytes | None = None
     listed_from: ListedFrom | None = None
+    request: bytes | None = None
 
 
 class DidsGiven(Struct, frozen=True, forbid_unknown_fields=True):

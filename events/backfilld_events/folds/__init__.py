@@ -94,7 +94,8 @@ def _job(state: State, row: Row, event: JobEvent) -> State:
         del jobs[after.id]
         listed, notices = listings.ended(listed, after), notify.ended(notices, after)
     if type(event) is JobStarted and event.idempotency_key is not None:
-        door = control.remember(door, event.idempotency_key, after.id)
+        name = control.asked_as(row.actor, event.idempotency_key)
+        door = control.remember(door, name, control.Asked(after.id, event.request))
     return State(row.position, jobs, state.lexicons, state.source, door, listed, notices)
 
 

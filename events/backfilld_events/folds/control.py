@@ -13,7 +13,8 @@ ASKED_MAX = 1_000  # idempotency keys that are remembered: the newest
 
 
 class Key(Struct, frozen=True):
-    """A key of a script; `digest` is the SHA-256 of what it shows. Times are unix seconds."""
+    """A key of a script; `digest` is the SHA-256 of what it shows. Times are unix seconds. `parent`
+    is the id of the key that made it: with that one revoked, so is this."""
 
     id: str
     name: str
@@ -25,13 +26,25 @@ class Key(Struct, frozen=True):
     created_at: float
     expires_at: float | None
     revoked_at: float | None = None
+    parent: str | None = None
+
+    def is_good(self, now: float) -> bool:
+        """Whether it is neither revoked nor past its end."""
+        return self.revoked_at is None and (self.expires_at is None or now < self.expires_at)
+
+
+class Asked(Struct, frozen=True):
+    """A job that was asked for by idempotency key; `request` is the SHA-256 of what was asked."""
+
+    job_id: str
+    request: bytes | None
 
 
 class Control(Struct, frozen=True):
-    """`keys` by id, `asked`: idempotency key -> id of its job."""
+    """`keys` by id, a parent before its children; `asked` by `asked_as`."""
 
     keys: Mapping[str, Key] = {}
-    asked: Mapping[str, str] = {}
+    asked: Mapping[str, Asked] = {}
 
 
 def evolve(
@@ -50,18 +63,39 @@ def evolve(
                 position=position,
                 created_at=at,
                 expires_at=event.expires_at,
+                revoked_at=_revoked_at(control, event.parent),
+                parent=event.parent,
             )
             return replace(control, keys={**control.keys, key_id: key})
         case KeyRevoked():
-            revoked = replace(control.keys[key_id], revoked_at=at)
-            return replace(control, keys={**control.keys, key_id: revoked})
+            return replace(control, keys=_without(control.keys, key_id, at))
         case CommandRefused():
             return control
         case _:
             assert_never(event)
 
 
-def remember(control: Control, idempotency_key: str, job_id: str) -> Control:
-    """The door, when a job was asked for under this key."""
-    asked = {**control.asked, idempotency_key: job_id}
+def asked_as(actor: str, idempotency_key: str) -> str:
+    """What an actor's idempotency key is remembered by. Neither part has a line's end."""
+    return f"{actor}\n{idempotency_key}"
+
+
+def remember(control: Control, name: str, job: Asked) -> Control:
+    """The door, when a job was asked for; `name` is of `asked_as`."""
+    asked = {**control.asked, name: job}
     return replace(control, asked=dict(islice(asked.items(), max(0, len(asked) - ASKED_MAX), None)))
+
+
+def _revoked_at(control: Control, parent: str | None) -> float | None:
+    return None if parent is None else control.keys[parent].revoked_at
+
+
+def _without(keys: Mapping[str, Key], key_id: str, at: float) -> Mapping[str, Key]:
+    """The keys after the end of one and of all that came of it."""
+    ended, after = {key_id}, dict(keys)
+    for key in keys.values():
+        if key.parent in ended:
+            ended.add(key.id)
+        if key.id in ended and key.revoked_at is None:
+            after[key.id] = replace(key, revoked_at=at)
+    return after

@@ -41,10 +41,16 @@ def columns(db: sqlite3.Connection, after: int | None, upto: int) -> Iterator[tu
 
 
 def newest(
-    db: sqlite3.Connection, limit: int, *, stream: str | None = None, type_name: str | None = None
+    db: sqlite3.Connection,
+    limit: int,
+    *,
+    after: int = 0,
+    upto: int | None = None,
+    stream: str | None = None,
+    type_name: str | None = None,
 ) -> list[Row]:
-    """The last `limit` rows that fit, oldest first."""
-    where, values = _where(0, None, stream, type_name)
+    """The last `limit` rows with `after < position <= upto` that fit, oldest first."""
+    where, values = _where(after, upto, stream, type_name)
     order = _order(stream, type_name)
     query = f"SELECT {COLUMNS} FROM event WHERE {where} ORDER BY {order} DESC LIMIT ?"
     return [from_columns(columns) for columns in db.execute(query, (*values, limit))][::-1]
@@ -53,6 +59,13 @@ def newest(
 def row(db: sqlite3.Connection, position: int) -> Row | None:
     """The row at `position`."""
     return next(rows(db, position - 1, upto=position), None)
+
+
+def is_sought(stream: str | None, type_name: str | None) -> bool:
+    """Whether no index leads to these rows, so that all rows in between are looked at."""
+    if stream is None:
+        return type_name in OFTEN
+    return stream.endswith("*")
 
 
 def _order(stream: str | None, type_name: str | None) -> str:

@@ -1,8 +1,10 @@
 """Tables for asking, folded from the log in the append's own transaction, so never behind.
 
-The one rule: whatever stands here can be made anew from the log alone, and is the same then.
+The one rule: whatever stands here can be made anew from the log alone, and is the same then, but
+for the secret of the numbers, which only says where in their tables an entry stands.
 """
 
+import os
 import sqlite3
 from collections.abc import Callable
 from functools import partial
@@ -33,7 +35,7 @@ from ..log import read
 from ..log.append import head
 from ..row import Row
 from . import coverage, emptied, jobs, news, pages
-from .numbers import Mark, Numbers
+from .numbers import SECRET_BYTES, Mark, Numbers
 from .pages import Page
 
 Progress = Callable[[int], None]
@@ -91,7 +93,7 @@ class Projections:
     def rebuild(self) -> None:
         """Makes every table anew from the log, in one transaction."""
         self.state = self._kept = INITIAL
-        self._numbers = Numbers(self._db)
+        self._numbers = Numbers(self._db, self._numbers.mark.secret or os.urandom(SECRET_BYTES))
         self._db.execute("BEGIN IMMEDIATE")
         try:
             make(self._db)

@@ -133,10 +133,33 @@ def test_a_look_that_began_by_itself_is_joined_by_nobody_for_it_counts_only_what
     assert not joins(after(state, look), StartJob(POSTS))
 
 
-def test_the_same_key_is_the_same_job_whatever_else_is_asked() -> None:
+def test_the_same_key_is_the_same_job() -> None:
     state = under_way(StartJob(POSTS, idempotency_key="a"))
     assert joins(state, StartJob(POSTS, idempotency_key="a"))
-    assert joins(state, StartJob(LIKES, idempotency_key="a"))
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        StartJob(LIKES, idempotency_key="a"),
+        StartJob(POSTS, packed(dids(0, 2)), idempotency_key="a"),
+        StartJob(POSTS, priority=1, idempotency_key="a"),
+        StartJob(POSTS, reason="another", idempotency_key="a"),
+    ],
+    ids=["collection", "accounts", "priority", "reason"],
+)
+def test_the_same_key_with_another_request_is_refused(command: StartJob) -> None:
+    with pytest.raises(decide.Refused) as refused:
+        asked(under_way(StartJob(POSTS, idempotency_key="a")), command)
+    assert refused.value.code == "idempotency-key-reused"
+
+
+def test_a_key_means_nothing_to_anybody_but_who_sent_it() -> None:
+    state = under_way(StartJob(POSTS, idempotency_key="a"))
+    for command in (StartJob(POSTS, idempotency_key="a"), StartJob(LIKES, idempotency_key="a")):
+        other = decide.start_job(state, command, job_id="k", actor="uid:2")
+        assert (other.id, other.joined) == ("k", False)
+        assert asked(after(state, other), StartJob(POSTS, idempotency_key="a")).id == "j"
 
 
 def test_another_key_asks_for_another_job() -> None:
@@ -173,12 +196,13 @@ async def test_of_many_who_ask_at_the_same_moment_one_starts_the_job_and_all_get
             command = StartJob(status, idempotency_key=key)
             ids: list[str | None] = []
 
-            async def ask(actor: str) -> None:
+            async def ask(n: int) -> None:
+                actor = f"uid:{n}" if key is None else "uid:1"  # a key is one actor's own
                 ids.append((await desk.submit(command, actor)).id)
 
             async with trio.open_nursery() as nursery:
                 for n in range(20):
-                    nursery.start_soon(partial(ask, f"uid:{n}"))
+                    nursery.start_soon(partial(ask, n))
         assert lab.said().count("job.started") == 1
         assert len(ids) == 20
         assert len(set(ids)) == 1

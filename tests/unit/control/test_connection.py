@@ -17,6 +17,7 @@ from backfilld.control.serving.connection import UNREAD_S_MAX, Connection
 from backfilld.control.serving.server import HEAD_S_MAX, settings
 
 SLACK_S = 1.0
+REQUEST = b"GET / HTTP/1.1\r\nhost: d\r\n\r\n"
 App = Callable[[Any, Any, Any], Awaitable[None]]
 
 
@@ -151,6 +152,58 @@ async def test_a_request_between_two_others_waits_for_nobody(virtual_time: MockC
             await client.send_all(b"GET / HTTP/1.1\r\nhost: d\r\n\r\n")
             assert (await heard_until(client, b"ok")).startswith(b"HTTP/1.1 200")
             await trio.sleep(HEAD_S_MAX / 2)
+
+
+async def test_whoever_leaves_with_the_answer_holds_no_place_any_longer(
+    virtual_time: MockClock,
+) -> None:
+    async def told_late(scope: Any, receive: Any, send: Any) -> None:
+        """Ends when its client has left already."""
+        await send(
+            {"type": "http.response.start", "status": 200, "headers": [(b"content-length", b"2")]}
+        )
+        await send({"type": "http.response.body", "body": b"ok", "more_body": True})
+        await client.aclose()
+        await send({"type": "http.response.body", "body": b""})
+
+    async with served(told_late) as (client, over):
+        await client.send_all(REQUEST)
+        await over.wait()
+        assert trio.current_time() < SLACK_S
+
+
+async def test_requests_that_are_sent_all_at_once_are_all_answered(virtual_time: MockClock) -> None:
+    async def slowly(scope: Any, receive: Any, send: Any) -> None:
+        await trio.sleep(HEAD_S_MAX / 2)
+        await hello(scope, receive, send)
+
+    async with served(slowly) as (client, _):
+        await client.send_all(REQUEST * 3)
+        heard = b""
+        while heard.count(b"ok") < 3:
+            part = await client.receive_some(1000)
+            assert part, heard
+            heard += part
+
+
+@pytest.mark.parametrize("leaves", [True, False])
+async def test_whoever_asks_behind_an_answer_without_end_is_let_go(
+    virtual_time: MockClock, leaves: bool
+) -> None:
+    heard: list[str] = []
+
+    async def endless(scope: Any, receive: Any, send: Any) -> None:
+        await receive()
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+        heard.append((await receive())["type"])
+
+    async with served(endless) as (client, over):
+        await client.send_all(REQUEST * 2)
+        if leaves:
+            await client.aclose()
+        await over.wait()
+        assert trio.current_time() <= HEAD_S_MAX + SLACK_S
+    assert heard == ["http.disconnect"]
 
 
 @pytest.mark.parametrize(

@@ -22,9 +22,22 @@ def test_a_name_that_only_leads_here_is_not_ours(host: str, method: str) -> None
     found = fault(method, {"host": host}, KNOWN, tcp=True)
     assert found is not None
     assert (found[0], found[1].code) == (421, "foreign-host")
-    assert fault(method, {"host": host}, KNOWN, tcp=False) is None
+    on_socket = fault(method, {"host": host}, KNOWN, tcp=False)
+    assert (on_socket is None) == ("." not in host and ":" not in host)
     rebound = {"host": host, "sec-fetch-site": "same-origin"}
     assert fault(method, rebound, KNOWN, tcp=False) is not None
+
+
+@pytest.mark.parametrize("host", ["backfilld", "d", "localhost", "", "backfill.example"])
+def test_whoever_asks_the_socket_itself_need_not_know_our_name(host: str) -> None:
+    assert fault("POST", {"host": host} if host else {}, KNOWN, tcp=False) is None
+
+
+@pytest.mark.parametrize("host", ["evil.example:8410", "evil.example", "evil:8410", "[::2]:8410"])
+def test_a_page_whose_name_leads_into_a_tunnel_to_the_socket_is_refused(host: str) -> None:
+    found = fault("GET", {"host": host}, KNOWN, tcp=False)
+    assert found is not None
+    assert (found[0], found[1].code) == (421, "foreign-host")
 
 
 @given(loopbacks, ports)

@@ -8,6 +8,7 @@ from typing import Any
 
 import msgspec
 import pytest
+import trio
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from support.given import LIKES, POSTS, page, started
@@ -16,7 +17,8 @@ from backfilld.backfill.plan import Limits
 from backfilld.backfill.standing import Scene
 from backfilld.control import happyview_events as happyview
 from backfilld.control.happyview_events import About, Shown
-from backfilld.control.shapes.reads import EventShape
+from backfilld.control.shapes.reads import EventCount, EventShape
+from backfilld.control.views import base as views_base
 from backfilld.control.views import events as views_events
 from backfilld.control.views.events import POSITION_MAX, EventViews, Filters
 from backfilld.records.sqlite import SqliteStore
@@ -68,7 +70,7 @@ DENIED = CommandRefused(
     "POST /admin/backfill", "permission-denied", "Missing permission: backfill:create"
 )
 REFUSED = CommandRefused("POST /admin/backfill", "bad-nsid", "'x' is not an NSID")
-KEY = KeyCreated("ci", "hv_1234abcd", b"\x07" * 32, ["backfill:create"], None)
+KEY = KeyCreated("ci", "hv_1234abcd", b"\x07" * 32, ["backfill:create"], None, None)
 
 
 @pytest.mark.parametrize(
@@ -244,9 +246,10 @@ def test_pages_have_every_event_that_fits_once_newest_first_however_little_a_req
         views_of(Path(folder), whole, [n + n % 3 for n in range(len(whole))]) as views,
     ):
         patch.setattr(views_events, "LOOKED_MAX", looked_max)
+        patch.setattr(views_base, "PIECE", looked_max)
         wanted = fitting(views, filters)
         assert [int(one.id) for one in pages_of(views, filters, limit)] == wanted
-        assert views._count_events(filters).count == len(wanted)
+        assert trio.run(views.count_events, filters) == EventCount(len(wanted), exact=True)
 
 
 def test_what_is_seldom_is_found_without_looking_at_what_is_often(
@@ -263,15 +266,36 @@ def test_what_is_seldom_is_found_without_looking_at_what_is_often(
         assert (nothing.events, nothing.cursor) == ([], "50"), "it says how far it has looked"
 
 
-def test_a_count_of_more_than_is_looked_at_says_that_it_is_not_exact(
+async def test_a_count_of_more_than_is_looked_at_says_that_it_is_not_exact(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(views_events, "COUNTED_MAX", 10)
     events = EVENTS + EVENTS[2:]
     with views_of(tmp_path, events, list(range(len(events)))) as views:
-        assert views._count_events(Filters()).count == len(events)
-        some_of_it = views._count_events(Filters(category="job"))
+        assert (await views.count_events(Filters())).count == len(events)
+        some_of_it = await views.count_events(Filters(category="job"))
         assert (some_of_it.count < 4, some_of_it.exact) == (True, False)
-        assert views._count_events(Filters(event_type="tap.connected")) == views_events.EventCount(
-            2, exact=True
-        )
+        connected = await views.count_events(Filters(event_type="tap.connected"))
+        assert connected == EventCount(2, exact=True)
+
+
+async def test_a_count_lets_others_have_their_turn_after_every_piece_and_is_the_only_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(views_base, "PIECE", 4)
+    events = EVENTS + EVENTS[2:] * 2
+    pieces: list[tuple[object, int]] = []
+    count = views_events._Search.count
+
+    def counted(search: views_events._Search, looked_max: int) -> int:
+        pieces.append((search, looked_max))
+        return count(search, looked_max)
+
+    monkeypatch.setattr(views_events._Search, "count", counted)
+    with views_of(tmp_path, events, list(range(len(events)))) as views:
+        async with trio.open_nursery() as nursery:
+            for _ in range(2):
+                nursery.start_soon(views.count_events, Filters(subject="nobody"))
+    assert {looked_max for _, looked_max in pieces} == {4}
+    one, other = dict.fromkeys(search for search, _ in pieces)
+    assert [search for search, _ in pieces] == [one] * 9 + [other] * 9

@@ -75,4 +75,4 @@ def test_the_cookie_is_found_among_others_and_out_of_reach_of_scripts() -> None:
     assert cookie_of(f"x{COOKIE}=1") is None
     assert cookie_of(None) is None
     text = Sessions.set_cookie("v").to_header(header="")
-    assert {"HttpOnly", "Path=/", "SameSite=strict"} <= set(text.split("; "))
+    assert {"HttpOnly", "Path=/dashboard", "SameSite=strict"} <= set(text.split("; "))

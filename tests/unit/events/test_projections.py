@@ -6,6 +6,7 @@ from collections import Counter
 from pathlib import Path
 from typing import Any
 
+import msgspec
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from msgspec.structs import replace
@@ -39,6 +40,7 @@ from backfilld_events.log.append import Append
 from backfilld_events.log.file import open_writer
 from backfilld_events.projections import Projections, pages, repos
 from backfilld_events.projections.classes import Class, for_job
+from backfilld_events.projections.numbers import SECRET_BYTES, Mark
 from backfilld_events.projections.repo import jobs_of
 from backfilld_events.row import NewEvent
 
@@ -257,6 +259,19 @@ def test_tables_of_another_version_are_made_anew(tmp_path: Path) -> None:
     log = EventLog.open(tmp_path / "events.db")
     assert log.rebuilt
     assert log.state.jobs["a"].discovered == 3
+
+
+def test_nobody_can_tell_beforehand_where_a_did_falls(tmp_path: Path) -> None:
+    """The secret is made for each log, and kept."""
+    secrets = set()
+    for name in ("a.db", "b.db"):
+        for _ in range(2):
+            db = open_writer(tmp_path / name, "backfilld_events.log")
+            EventLog(db).append([Append([NewEvent("tap", TapConnected("http://t"), "x")])], 1)
+            (value,) = db.execute("SELECT value FROM folded WHERE name = 'numbers'").fetchone()
+            secrets.add(msgspec.msgpack.decode(value, type=Mark).secret)
+            db.close()
+    assert [len(secret) for secret in secrets] == [SECRET_BYTES, SECRET_BYTES]
 
 
 def test_a_batch_is_read_back_from_the_pages_it_spans(tmp_path: Path) -> None:

@@ -8,9 +8,9 @@ from support.given import NOON
 from support.web_server import Web, document
 
 from backfilld import asking
-from backfilld.failures import Failure
+from backfilld.failures import Busy, Failure
 from backfilld.network.dns import Dns
-from backfilld.network.handles import AT_ONCE, Handles
+from backfilld.network.handles import AT_ONCE, TURN_WITHIN_S, Handles
 from backfilld.network.identity import TTL_S, Identity
 from backfilld.network.opened import Network
 from backfilld_events.ids import Did
@@ -165,6 +165,7 @@ async def test_a_few_redirects_are_followed(zone: Zone, web: Web) -> None:
     ("answer", "kind"),
     [
         (httpx.Response(301, headers={"location": "/.well-known/atproto-did"}), "bad_answer"),
+        (httpx.Response(302, headers={"location": "//a[b@evil.example.com/"}), "bad_answer"),
         (httpx.Response(200, text="<html>"), "bad_answer"),
         (httpx.Response(200, text=""), "bad_answer"),
         (httpx.Response(200, text="did:plc:" + "a" * 3000), "too_large"),
@@ -228,6 +229,21 @@ async def test_only_so_many_are_asked_at_once_and_all_have_one_time_limit(
     assert slow.most == AT_ONCE
     (late,) = {*names} - {*found}
     assert failed == [f"{late}: not looked up within 60 s"]
+
+
+async def test_whoever_finds_all_look_ups_taken_is_told_so_within_seconds(
+    autojump_clock: trio.testing.MockClock,
+) -> None:
+    handles = Handles(Slow(), within_s=60)
+    async with trio.open_nursery() as nursery:
+        names = [f"user{n}.example.com" for n in range(2 * AT_ONCE)]
+        nursery.start_soon(handles.resolve_all, names)
+        await trio.testing.wait_all_tasks_blocked()
+        began = trio.current_time()
+        with pytest.raises(Busy):
+            await handles.resolve_all(["alice.example.com"])
+        assert trio.current_time() - began == TURN_WITHIN_S
+        assert await handles.resolve_all([]) == ({}, [])
 
 
 _LETTERS = str.maketrans("0123456789", "abcdefghij")

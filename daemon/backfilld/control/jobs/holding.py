@@ -5,6 +5,7 @@ import re
 import trio
 
 from ..door import Asked, Door
+from ..problems import BadRequest
 
 WAIT_S_MAX = 3600
 
@@ -19,7 +20,7 @@ def preferred_wait(request: Asked) -> int | None:
 
 async def until_ended(door: Door, request: Asked, job_id: str, seconds: float) -> None:
     """Returns when the job has ended, the time has passed, the daemon stops, or whoever asked has
-    hung up. The body of the request has been read."""
+    hung up. The body of the request has been read. Raises BadRequest if they may no longer know."""
     with trio.move_on_after(seconds):
         async with trio.open_nursery() as nursery:
 
@@ -40,3 +41,8 @@ async def until_ended(door: Door, request: Asked, job_id: str, seconds: float) -
                     break
                 await news.wait()
             nursery.cancel_scope.cancel()
+    if not door.still_allowed(request):
+        raise BadRequest(
+            401, "invalid or revoked API key", "unauthenticated",
+            "what was asked for is begun; the key was revoked before it ended",
+        )  # fmt: skip

@@ -6,7 +6,11 @@ import trio
 from litestar.background_tasks import BackgroundTask
 from litestar.response import Stream
 
-from ..door import Door
+from ..door import Asked, Door
+
+
+class NoLongerAllowed(Exception):
+    """Ends an answer in its middle, so that what is cut does not look whole."""
 
 
 def streamed(
@@ -16,6 +20,12 @@ def streamed(
     Litestar alone would leave that to the garbage collector."""
     closing = BackgroundTask(content.aclose)
     return Stream(content, media_type=media_type, headers=dict(headers or {}), background=closing)
+
+
+def go_on(door: Door, request: Asked) -> None:
+    """Between the parts of an answer that must be whole. Raises NoLongerAllowed."""
+    if not door.still_allowed(request):
+        raise NoLongerAllowed
 
 
 async def news_or_stop(door: Door, news: trio.Event, seconds: float) -> bool:

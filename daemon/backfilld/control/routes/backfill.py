@@ -1,6 +1,7 @@
 """Jobs: start one, say what it would be, list them."""
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncGenerator, Mapping
+from contextlib import aclosing
 from typing import Annotated, Any
 from urllib.parse import urlencode
 
@@ -9,7 +10,6 @@ import trio
 from litestar import Response, get, post
 from litestar.openapi import ResponseSpec
 from litestar.params import FromQuery, HeaderParameter, Parameter, RawBody
-from litestar.response import Stream
 from litestar.types import ControllerRouterHandler
 
 from backfilld_events import ids
@@ -21,6 +21,7 @@ from ...failures import clean
 from ..door import Asked, Door, actor
 from ..jobs import forecast, holding
 from ..jobs.accounts import accounts
+from ..live.following import go_on, streamed
 from ..problems import BadRequest, decoded, nsid_of
 from ..shapes import JobDetail, JobShape, StartBody, Started
 from ..shapes.progress import REASON_CHARS_MAX, Plan
@@ -64,7 +65,7 @@ def routes(door: Door) -> list[ControllerRouterHandler]:
         asked to wait."""
         command = await command_of(door, decoded(body, StartBody), idempotency_key)
         if dry_run:
-            return Response(await plan_of(door, command), status_code=200)
+            return Response(await plan_of(door, command, actor(request)), status_code=200)
         done = await door.desk.submit(command, actor(request))
         job_id = done.id or ""
         seconds = wait or holding.preferred_wait(request)
@@ -82,6 +83,7 @@ def routes(door: Door) -> list[ControllerRouterHandler]:
 
     @get("/admin/backfill/status", opt={"query": _FILTERS}, responses={200: _JOBS})
     async def jobs(
+        request: Asked,
         limit: Annotated[int | None, Parameter(ge=1, le=LIST_MAX)] = None,
         cursor: FromQuery[str | None] = None,
         status: FromQuery[str | None] = None,
@@ -91,10 +93,9 @@ def routes(door: Door) -> list[ControllerRouterHandler]:
         """Jobs, newest first: all, or `limit` of them and a Link to the next. `did`: those that
         were asked for this account, alone or in a list."""
         wanted = _wanted(status, collection, did)
-        before = None if cursor is None else _number(cursor)
         if limit is None:
-            return Stream(_all(door, wanted, before), media_type="application/json")
-        found = await _some(door, wanted, before, limit + 1)
+            return streamed(_all(door, request, wanted, _before(cursor)), "application/json")
+        found = await _some(door, wanted, _before(cursor), limit + 1)
         headers: dict[str, str] = {}
         if len(found) > limit:
             query = {"limit": limit, "status": status, "collection": collection, "did": did}
@@ -129,9 +130,9 @@ def _started(detail: JobDetail, *, as_it_is: bool) -> Started:
     )
 
 
-async def plan_of(door: Door, command: StartJob) -> Plan:
+async def plan_of(door: Door, command: StartJob, actor: str) -> Plan:
     """What the job would be; nothing is written."""
-    decision = decide.start_job(door.journal.state, command, job_id="", actor="")
+    decision = decide.start_job(door.journal.state, command, job_id="", actor=actor)
     events = [new.event for new in decision.events]
     failed = next((one for one in events if isinstance(one, JobFailed)), None)
     started = next((one for one in events if isinstance(one, JobStarted)), None)
@@ -177,7 +178,9 @@ def _wanted(status: str | None, collection: str | None, did: str | None) -> Want
     return Wanted(status, nsid_of(collection, "collection"), None if did is None else ids.Did(did))
 
 
-def _number(cursor: str) -> int:
+def _before(cursor: str | None) -> int | None:
+    if cursor is None:
+        return None
     if cursor[:1] != "j" or not cursor[1:].isascii() or not cursor[1:19].isdecimal():
         raise BadRequest(
             400, f"invalid cursor: {ids.shown(cursor)}", "bad-request",
@@ -194,24 +197,29 @@ def _next(query: Mapping[str, str | int | None], last: int) -> str:
 
 async def _some(door: Door, wanted: Wanted, before: int | None, limit: int) -> list[JobShape]:
     found: list[JobShape] = []
-    async for page in _pages(door, wanted, before):
-        found += page.jobs
-        if len(found) >= limit:
-            break
+    async with aclosing(_pages(door, wanted, before)) as pages:
+        async for page in pages:
+            found += page.jobs
+            if len(found) >= limit:
+                break
     return found[:limit]
 
 
-async def _all(door: Door, wanted: Wanted, before: int | None) -> AsyncIterator[bytes]:
+async def _all(
+    door: Door, request: Asked, wanted: Wanted, before: int | None
+) -> AsyncGenerator[bytes, None]:
     """One array, never whole in memory."""
     between = b"["
-    async for page in _pages(door, wanted, before):
-        for job in page.jobs:
-            yield between + msgspec.json.encode(job)
-            between = b","
+    async with aclosing(_pages(door, wanted, before)) as pages:
+        async for page in pages:
+            go_on(door, request)
+            for job in page.jobs:
+                yield between + msgspec.json.encode(job)
+                between = b","
     yield b"[]" if between == b"[" else b"]"
 
 
-async def _pages(door: Door, wanted: Wanted, before: int | None) -> AsyncIterator[JobPage]:
+async def _pages(door: Door, wanted: Wanted, before: int | None) -> AsyncGenerator[JobPage, None]:
     while True:
         page = await door.views.page(wanted, before)
         yield page

@@ -11,7 +11,7 @@ from litestar.types import ControllerRouterHandler
 
 from ..door import Asked, Door
 from ..live import frames
-from ..live.following import news_or_stop, streamed
+from ..live.following import go_on, news_or_stop, streamed
 from ..live.watch import EVERY_S
 from ..live.watching import KEEP_ALIVE_S, position_of
 from ..shapes.reads import Checkpoint
@@ -89,6 +89,7 @@ async def _sent(door: Door, request: Asked, wanted: _Wanted) -> AsyncGenerator[b
         limit -= len(page.events)
         after = page.last
         if page.more:
+            go_on(door, request)
             continue  # the history is sent to its end: one that is cut must not look whole
         if not wanted.follow or door.stop.is_set() or not door.still_allowed(request):
             return

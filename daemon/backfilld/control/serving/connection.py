@@ -13,10 +13,12 @@ import h11
 import msgspec
 import structlog
 import trio
+from hypercorn.config import Config
 from hypercorn.events import Closed, Event, RawData
 from hypercorn.protocol.h11 import H11Protocol
 from hypercorn.trio.task_group import TaskGroup
 from hypercorn.trio.tcp_server import TCPServer
+from hypercorn.trio.worker_context import EventWrapper
 from hypercorn.typing import ConnectionState
 from hypercorn.utils import parse_socket_addr
 
@@ -31,6 +33,8 @@ _LOG = structlog.get_logger("control")
 
 class Connection(TCPServer):
     """Puts the peer beside each request: request.scope["state"]["peer"]; None: it came over TCP."""
+
+    _is_gone = False  # the other side sends no more
 
     async def run(self) -> None:
         """Serves it to its end, whatever the client does."""
@@ -60,6 +64,8 @@ class Connection(TCPServer):
                 self.protocol = speaks
                 await self.idle_task.restart(group, self._idle_timeout)
                 await self._read_data()
+                self._is_gone = True
+                await self.idle_task.stop()
         except OSError:
             pass  # it has gone
         finally:
@@ -73,6 +79,8 @@ class Connection(TCPServer):
     async def protocol_send(self, event: Event) -> None:
         """Sends, for as long as the other side reads."""
         if not isinstance(event, RawData):
+            if self._is_gone and not isinstance(event, Closed):
+                return  # whoever has left is not waited for
             await super().protocol_send(event)
             return
         async with self.send_lock:
@@ -89,7 +97,31 @@ class Connection(TCPServer):
         await self.protocol.handle(Closed())
 
 
+class _Turn(EventWrapper):
+    """When the next request may be read, of those that a client sent without waiting for answers.
+    Nothing is read until then, not even that the client has left: so it must not be long."""
+
+    def __init__(self, seconds: float) -> None:
+        super().__init__()
+        self._seconds = seconds
+
+    async def wait(self) -> None:
+        with trio.fail_after(self._seconds):
+            await super().wait()
+
+
 class _Protocol(H11Protocol):
+    def __init__(self, app: Any, config: Config, *rest: Any) -> None:
+        super().__init__(app, config, *rest)
+        self.can_read = _Turn(config.keep_alive_timeout)
+
+    async def handle(self, event: Event) -> None:
+        """Lets go of a client that sent requests behind one whose answer goes on."""
+        try:
+            await super().handle(event)
+        except trio.TooSlowError:
+            await self.send(Closed())
+
     async def _check_protocol(self, event: h11.Request) -> None:
         """Nothing else is spoken here."""
 

@@ -3,7 +3,8 @@
 A page of anybody can make a browser ask an address of this machine, and with a name of its own that
 leads here (DNS rebinding) it would even read the answer. A browser tells the name that it asked
 (`Host`) and the page that made it (`Origin`, `Sec-Fetch-Site`), and no page can change these.
-On the socket a name means nothing, unless a browser comes through a tunnel to it.
+On the socket a name means nothing, but a browser may come through a tunnel to it, and tells no more
+than the name if its page is read over plain HTTP: so there too no name of the network is known.
 """
 
 import re
@@ -33,7 +34,8 @@ def fault(
     """What is wrong with where a request comes from: status and envelope; None: nothing."""
     origin, site = headers.get("origin"), headers.get("sec-fetch-site")
     host = headers.get("host", "").lower()
-    if (tcp or origin is not None or site is not None) and not _is_ours(host, known):
+    must_be_ours = tcp or origin is not None or site is not None or "." in host or ":" in host
+    if must_be_ours and not _is_ours(host, known):
         hint = "ask for 127.0.0.1, or name this host in control.allowed_hosts"
         return 421, Problem("this host is not known here", "foreign-host", hint)
     if origin is not None:

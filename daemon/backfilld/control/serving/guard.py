@@ -1,6 +1,7 @@
 """Stands before every handler: from where is asked, by whom, and may they.
 
-The one rule: what was refused to somebody we know stands in the log before they hear of it, once.
+The one rule: what was refused to somebody we know stands in the log before they hear of it, once;
+of what comes too fast, the number.
 """
 
 from typing import Any
@@ -17,6 +18,7 @@ from ..sessions import Session, cookie_of
 from ..shapes import Problem
 from ..who import Unknown, Who, needed, of_header, of_peer
 from . import foreign
+from .refusals import Refusals
 
 WORDS_CHARS_MAX = 200  # of a request and its refusal, in the log
 _NO_CHANGE = frozenset({"GET", "HEAD", "OPTIONS"})
@@ -27,7 +29,7 @@ class Guard:
     know them) and the browser's `session`, if it came by one."""
 
     def __init__(self, application: Any, door: Door) -> None:
-        self._application, self._door = application, door
+        self._application, self._door, self._refusals = application, door, Refusals()
         control = door.config().control
         self._known = foreign.Known(
             frozenset(host.lower() for host in control.allowed_hosts),
@@ -90,6 +92,9 @@ class Guard:
         who, problem = scope["state"]["who"], scope["state"]["problem"]
         if who is None or scope["method"] in _NO_CHANGE:
             return
+        more = self._refusals.more(who.actor)
+        if more is None:
+            return
         code, why = "refused", f"answered {status}"
         if problem is not None:
             code, why = problem.code, problem.message or problem.error
@@ -97,6 +102,7 @@ class Guard:
             command=clean(f"{scope['method']} {scope['path']}", WORDS_CHARS_MAX),
             code=clean(code, WORDS_CHARS_MAX),
             why=clean(why, WORDS_CHARS_MAX),
+            more=more,
         )
         await self._door.journal.append([NewEvent("control", event, who.actor)])
 
