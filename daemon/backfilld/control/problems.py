@@ -21,7 +21,7 @@ from litestar.types import ExceptionHandlersMap
 from backfilld_events.ids import BadId, Nsid, parse_nsid, shown
 
 from ..backfill.decide import Refused
-from ..failures import Busy, Failure
+from ..failures import Failure
 from .serving.unknown import not_found
 from .shapes import Problem
 
@@ -53,6 +53,12 @@ class BadRequest(Exception):
         super().__init__(error)
         self.status, self.headers = status, headers
         self.problem = Problem(error=error, code=code, hint=hint, field=field, message=message)
+
+
+def network_busy() -> BadRequest:
+    """What is said to whoever meets failures.Busy."""
+    text = "too many names are being looked up on the network already"
+    return BadRequest(503, text, "network-busy", "nothing was done; try again later")
 
 
 def decoded(body: bytes, shape: type[T]) -> T:
@@ -152,12 +158,6 @@ def _too_slow(request: Asked, error: trio.TooSlowError) -> Response[Problem]:
     return answer(request, 408, problem)
 
 
-def _busy(request: Asked, error: Busy) -> Response[Problem]:
-    text = "too many names are being looked up on the network already"
-    problem = Problem(error=text, code="network-busy", hint="nothing was done; try again later")
-    return answer(request, 503, problem)
-
-
 def _bad_request(request: Asked, error: BadRequest) -> Response[Problem]:
     return answer(request, error.status, error.problem, error.headers)
 
@@ -223,7 +223,6 @@ HANDLERS: ExceptionHandlersMap = {
     BadRequest: _bad_request,
     Refused: _refused,
     Failure: _tap_failed,
-    Busy: _busy,
     trio.TooSlowError: _too_slow,
     ValidationException: _validation,
     HTTPException: _http,

@@ -19,7 +19,7 @@ from backfilld_events.ids import BadId, Cid, Did, Nsid, parse_cid, shown
 
 from ..asking import Answer, ask, decoded, failure_of, said
 from ..clock import Clock
-from ..failures import Failure
+from ..failures import Busy, Failure
 from ..lexicons import Document, parse
 from .dns import Dns
 from .documents import pds_of
@@ -29,6 +29,7 @@ from .names import LEXICON_SCHEMA, did_in, lexicon_name
 METHOD = "com.atproto.repo.getRecord"
 RECORD_BYTES_MAX = 2**20
 AT_ONCE = 16
+TURN_WITHIN_S = 5.0
 
 Step = Literal["dns", "did", "record", "document"]
 
@@ -61,9 +62,16 @@ class Lexicons:
         self._slots = trio.CapacityLimiter(AT_ONCE)
 
     async def find(self, nsid: Nsid) -> FoundLexicon:
-        """The lexicon of that name. Raises NotFetched, lexicons.LexiconFault."""
-        async with self._slots:
+        """The lexicon of that name. Raises NotFetched, lexicons.LexiconFault, failures.Busy: too
+        many others are looked up."""
+        with trio.move_on_after(TURN_WITHIN_S) as turn:
+            await self._slots.acquire()
+        if turn.cancelled_caught:
+            raise Busy
+        try:
             return await self._found(nsid)
+        finally:
+            self._slots.release()
 
     async def _found(self, nsid: Nsid) -> FoundLexicon:
         with _at("dns"):

@@ -6,11 +6,12 @@ import trio
 
 from backfilld_events.ids import BadId, Did, shown
 
-from ..failures import Failure
+from ..failures import Busy, Failure
 from .identity import Identity
 
 AT_ONCE = 32
 WITHIN_S = 60.0  # for all of them
+TURN_WITHIN_S = 5.0  # for the first of them to be asked about
 
 
 class Handles:
@@ -21,13 +22,16 @@ class Handles:
         self._slots = trio.CapacityLimiter(AT_ONCE)
 
     async def resolve_all(self, names: Sequence[str]) -> tuple[dict[str, Did], list[str]]:
-        """(name -> DID, and for each of the others "name: why not"), each in the order given."""
+        """(name -> DID, and for each of the others "name: why not"), each in the order given.
+        Raises failures.Busy: too many others are looked up."""
         wanted = list(dict.fromkeys(names))
         found: dict[str, Did] = {}
         why: dict[str, str] = {}
+        begun = trio.Event()
 
         async def look_up(name: str) -> None:
             async with self._slots:
+                begun.set()
                 try:
                     found[name] = await self._identity.did_of(name)
                 except BadId as error:
@@ -39,6 +43,12 @@ class Handles:
             async with trio.open_nursery() as nursery:
                 for name in wanted:
                     nursery.start_soon(look_up, name)
+                with trio.move_on_after(TURN_WITHIN_S):
+                    await begun.wait()
+                if wanted and not begun.is_set():
+                    nursery.cancel_scope.cancel()
+        if wanted and not begun.is_set():
+            raise Busy
         late = f"not looked up within {self._within_s:g} s"
         rest = [name for name in wanted if name not in found]
         failed = [f"{shown(name)[1:-1]}: {why.get(name, late)}" for name in rest]

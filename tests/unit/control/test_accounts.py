@@ -15,6 +15,7 @@ from backfilld.control.jobs.accounts import AT_ONCE, accounts
 from backfilld.control.problems import BadRequest
 from backfilld.control.routes import backfill
 from backfilld.control.shapes import StartBody
+from backfilld.failures import Busy
 from backfilld_events.ids import Did
 
 
@@ -116,3 +117,15 @@ async def test_whatever_is_given_a_refusal_is_one_printable_line(
     error = await refusal(Directory(), one, [*given, "no dots"])
     assert str(error).isprintable()
     assert len(str(error)) < 5000
+
+
+async def test_whoever_finds_all_look_ups_taken_is_told_to_come_again() -> None:
+    class Taken(Directory):
+        async def resolve_all(self, names: Sequence[str]) -> tuple[dict[str, Did], list[str]]:
+            raise Busy
+
+    with pytest.raises(BadRequest) as refused:
+        await accounts(Taken(), "alice.example.com", None)
+    problem = refused.value.problem
+    assert (refused.value.status, problem.code) == (503, "network-busy")
+    assert problem.hint == "nothing was done; try again later"

@@ -1,14 +1,11 @@
 """A body that is not right is refused with the place, and never given back raw."""
 
-from unittest.mock import Mock
-
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from msgspec import Struct
 
-from backfilld.control.problems import HANDLERS, TEXT_CHARS_MAX, BadRequest, clean, decoded
-from backfilld.failures import Busy
+from backfilld.control.problems import TEXT_CHARS_MAX, BadRequest, clean, decoded
 
 
 class Inner(Struct, forbid_unknown_fields=True):
@@ -77,10 +74,3 @@ def test_cleaned_text_is_one_line_of_bounded_length(text: str, most: int) -> Non
     assert found.isprintable()
     if text.isprintable() and len(text) <= most:
         assert found == text
-
-
-def test_whoever_finds_all_look_ups_taken_may_come_again_for_nothing_was_done() -> None:
-    response = HANDLERS[Busy](Mock(scope={"state": {}}), Busy())
-    assert response.status_code == 503
-    assert response.content.code == "network-busy"
-    assert response.content.hint == "nothing was done; try again later"

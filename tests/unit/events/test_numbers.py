@@ -1,7 +1,9 @@
 """A DID keeps the number it was given first, however many there are and whatever is restarted."""
 
+import random
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from hashlib import blake2b
 from pathlib import Path
 
 import pytest
@@ -10,7 +12,7 @@ from hypothesis import strategies as st
 
 from backfilld_events.log.file import open_writer
 from backfilld_events.projections import make, numbers
-from backfilld_events.projections.numbers import ENTRY_BYTES, Mark, Numbers
+from backfilld_events.projections.numbers import ENTRY_BYTES, KEY_BYTES, SECRET_BYTES, Mark, Numbers
 
 # few prefixes, so that slices and nodes fill; longer keys are DIDs that are no did:plc
 KEYS = st.one_of(
@@ -24,9 +26,9 @@ PAGES = st.lists(st.lists(KEYS, max_size=40), max_size=12)
 class Life:
     """The index with the pages it can be read again from."""
 
-    def __init__(self, db: sqlite3.Connection) -> None:
+    def __init__(self, db: sqlite3.Connection, secret: bytes = b"") -> None:
         self.db, self.pages, self.following = db, list[tuple[list[bytes], int]](), 1
-        self.numbers = Numbers(db)
+        self.numbers = Numbers(db, secret)
 
     def name(self, keys: list[bytes]) -> list[int]:
         base, self.following = self.following, self.following + len(keys)
@@ -44,6 +46,11 @@ class Life:
         return (page for page in self.pages if page[1] + len(page[0]) > number)
 
 
+def as_it_is(key: bytes, secret: bytes) -> bytes:
+    """The worst that could be: keys that begin alike stay alike, and fill slices and nodes."""
+    return key if len(key) == KEY_BYTES else blake2b(key, digest_size=KEY_BYTES).digest()
+
+
 def memory() -> sqlite3.Connection:
     db = sqlite3.connect(":memory:", isolation_level=None)
     make(db)
@@ -51,14 +58,22 @@ def memory() -> sqlite3.Connection:
 
 
 @settings(max_examples=150, deadline=None)
-@given(PAGES, st.sampled_from([0, 5, 60]), st.integers(1, 5), st.data())
+@given(
+    PAGES,
+    st.sampled_from([0, 5, 60]),
+    st.integers(1, 5),
+    st.booleans(),
+    st.data(),
+)
 def test_a_did_keeps_its_first_number(
-    pages: list[list[bytes]], waiting: int, fan_bits: int, data: st.DataObject
+    pages: list[list[bytes]], waiting: int, fan_bits: int, mixed: bool, data: st.DataObject
 ) -> None:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(numbers, "WAITING_MAX", waiting)
         patch.setattr(numbers, "FAN_BITS", fan_bits)
-        life, model = Life(memory()), dict[bytes, int]()
+        if not mixed:
+            patch.setattr(numbers, "_mixed", as_it_is)
+        life, model = Life(memory(), b"a secret"), dict[bytes, int]()
         for keys in pages:
             expected = [model.setdefault(key, life.following + at) for at, key in enumerate(keys)]
             assert life.name(keys) == expected
@@ -95,3 +110,38 @@ def test_what_a_rollback_took_back_is_forgotten(tmp_path: Path) -> None:
     life.numbers.intern([b"b" * 15], 90)
     life.restart()
     assert life.numbers.find([b"a" * 15, b"b" * 15]) == [1, None]
+
+
+ALIKE = {
+    "that begin alike": lambda n: n.to_bytes(KEY_BYTES, "big"),
+    "that end alike": lambda n: n.to_bytes(4, "big").ljust(KEY_BYTES, b"-"),
+    "alike at both ends": lambda n: b"------" + n.to_bytes(4, "big") + b"-----",
+}
+
+
+@pytest.mark.parametrize("key", ALIKE.values(), ids=ALIKE.keys())
+def test_dids_that_somebody_chose_alike_are_found_with_no_more_work_than_any_others(
+    key: Callable[[int], bytes], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Neither when they come first nor when they come again."""
+    monkeypatch.setattr(numbers, "WAITING_MAX", 5_000)
+    looked = 0
+    look = numbers._look
+
+    def counted(entries: bytes | bytearray, key: bytes) -> int | None:
+        nonlocal looked
+        looked += len(entries) // ENTRY_BYTES
+        return look(entries, key)
+
+    monkeypatch.setattr(numbers, "_look", counted)
+
+    def work(keys: list[bytes]) -> int:
+        nonlocal looked
+        looked = 0
+        life = Life(memory(), random.Random(3).randbytes(SECRET_BYTES))
+        for start in [*range(0, len(keys), 1000)] * 2:
+            life.name(keys[start : start + 1000])
+        return looked
+
+    any_others = work([random.Random(n).randbytes(KEY_BYTES) for n in range(20_000)])
+    assert work([key(n) for n in range(20_000)]) < 1.1 * any_others

@@ -4,11 +4,15 @@ import json
 from collections.abc import Callable
 
 import pytest
+import trio
+import trio.testing
 from support.dns_server import Zone
 from support.web_server import CID, SCHEMA, Web, record_path
 
+from backfilld.failures import Busy
 from backfilld.lexicons import LexiconFault
-from backfilld.network.fetch import RECORD_BYTES_MAX, NotFetched
+from backfilld.network import fetch
+from backfilld.network.fetch import AT_ONCE, RECORD_BYTES_MAX, NotFetched
 from backfilld.network.opened import Network
 from backfilld_events.ids import Did, Nsid
 
@@ -168,3 +172,22 @@ async def test_a_document_that_is_no_lexicon_is_refused_as_an_upload_is(
     web.says(record_path(AUTHORITY, SCORE), {"uri": URI, "cid": CID, "value": value})
     with pytest.raises(LexiconFault):
         await network.lexicons.find(SCORE)
+
+
+async def test_whoever_finds_all_look_ups_taken_is_told_so_soon_and_holds_no_place(
+    network: Network, zone: Zone, published: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(fetch, "TURN_WITHIN_S", 0.01)
+    zone.silent.add("_lexicon.silent.example.net")
+    slots = network.lexicons._slots
+    async with trio.open_nursery() as others:
+        for n in range(AT_ONCE):
+            others.start_soon(
+                failed, network, Nsid(f"net.example.silent.name{'abcdefghijklmnop'[n]}")
+            )
+        await trio.testing.wait_all_tasks_blocked()
+        assert slots.borrowed_tokens == AT_ONCE
+        with pytest.raises(Busy):
+            await network.lexicons.find(SCORE)
+        others.cancel_scope.cancel()
+    assert (await network.lexicons.find(SCORE)).uri == published

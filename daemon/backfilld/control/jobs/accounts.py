@@ -8,7 +8,8 @@ import trio
 from backfilld_events import ids
 from backfilld_events.ids import Did
 
-from ..problems import BadRequest
+from ...failures import Busy
+from ..problems import BadRequest, network_busy
 
 HANDLES_MAX = 500  # each costs a look-up on the network
 DIDS_MAX = 100_000
@@ -19,7 +20,8 @@ _HINT = "correct or leave out these entries and send all again: nothing was star
 
 
 class Handles(Protocol):
-    """Looks handles up: (handle -> DID, "handle: why not" of each of the others)."""
+    """Looks handles up: (handle -> DID, "handle: why not" of each of the others). Raises
+    failures.Busy."""
 
     async def resolve_all(self, names: Sequence[str]) -> tuple[dict[str, Did], list[str]]: ...
 
@@ -36,7 +38,10 @@ async def accounts(handles: Handles, did: str | None, dids: list[str] | None) ->
         )  # fmt: skip
     _few_enough(len(wanted), HANDLES_MAX, "handles are looked up one by one; send DIDs", field)
     _few_enough(len(names), DIDS_MAX, "start several jobs", field)
-    found, why = await handles.resolve_all([*wanted]) if wanted else ({}, [])
+    try:
+        found, why = await handles.resolve_all([*wanted]) if wanted else ({}, [])
+    except Busy as error:
+        raise network_busy() from error
     bad = [name for name in others if name not in found]
     if bad:
         neither = [name for name in bad if name not in wanted][:NAMED_MAX]

@@ -10,11 +10,12 @@ from backfilld_events.ids import BadId, Nsid, parse_nsid, shown
 from backfilld_events.row import utc_text
 
 from ...backfill.commands import DeleteLexicon, FoundOn, UploadLexicon
+from ...failures import Busy
 from ...lexicons import LexiconFault
 from ...network.fetch import FoundLexicon, NotFetched, Step
 from ...network.names import LEXICON_SCHEMA, lexicon_name
 from ..door import Asked, Door, actor
-from ..problems import BadRequest, decoded, nsid_of
+from ..problems import BadRequest, decoded, network_busy, nsid_of
 from ..shapes.network import (
     NetworkLexiconAdded,
     NetworkLexiconBody,
@@ -90,6 +91,8 @@ async def _found(door: Door, nsid: Nsid) -> FoundLexicon:
         return await door.network.lexicons.find(nsid)
     except LexiconFault as fault:
         raise unparsed(fault) from fault
+    except Busy as error:
+        raise network_busy() from error
     except NotFetched as failure:
         status = 400 if failure.step in ("dns", "document") else 502
         if failure.step == "record" and failure.kind == "not_found":

@@ -6,15 +6,20 @@ from contextlib import closing
 from pathlib import Path
 from typing import Self
 
+import trio
+
 from backfilld_events.log.file import open_reader
 
 from ...backfill.standing import Scene
 from ...worker import Worker
 
+PIECE = 5_000
+
 
 class ViewsBase:
     """The connections. The one rule: every question is one call of the worker, so that no two
-    overlap on a connection, and no question waits for a writer."""
+    overlap on a connection, and no question waits for a writer. A question that reads much of the
+    log is several calls, of at most PIECE events each, so that others have their turn between."""
 
     def __init__(
         self,
@@ -25,6 +30,9 @@ class ViewsBase:
     ) -> None:
         self._events, self._records, self._worker = events, records, worker
         self._scene = scene
+        self._counting = (
+            trio.Lock()
+        )  # of counts one after the other, or others wait for a piece of each
 
     @classmethod
     def open(cls, events: Path, records: Path, worker: Worker, scene: Callable[[], Scene]) -> Self:

@@ -17,6 +17,7 @@ from backfilld_events.row import Row, utc_text
 from .. import happyview_events as happyview
 from ..happyview_events import About, Shown
 from ..shapes.reads import EventCount, Events, EventShape
+from . import base
 from .base import ViewsBase
 
 LOOKED_MAX = 10_000  # events that a page looks at
@@ -47,7 +48,16 @@ class EventViews(ViewsBase):
 
     async def count_events(self, filters: Filters) -> EventCount:
         """How many there are, as far as COUNTED_MAX events tell."""
-        return await self._worker(self._count_events, filters)
+        search = _Search(self, filters)
+        async with self._counting:
+            total = await self._worker(self._counted_at_once, search)
+            if total is not None:
+                return EventCount(total, exact=True)
+            total, left = 0, COUNTED_MAX
+            while left > 0 and not search.is_over:
+                total += await self._worker(search.count, min(left, base.PIECE))
+                left -= base.PIECE
+        return EventCount(total, exact=search.is_over)
 
     def _events_page(self, filters: Filters, below: int, limit: int) -> Events:
         search, page = _Search(self, filters), Events([])
@@ -61,15 +71,13 @@ class EventViews(ViewsBase):
             page.cursor = str(search.last)
         return page
 
-    def _count_events(self, filters: Filters) -> EventCount:
-        if filters == Filters():
-            return EventCount(head(self._events)[0], exact=True)
-        search = _Search(self, filters)
+    def _counted_at_once(self, search: "_Search") -> int | None:
+        """None: only a look at the events tells."""
+        if search.filters == Filters():
+            return head(self._events)[0]
         if search.types_suffice and not seldom.OFTEN & search.types:
-            return EventCount(seldom.count(self._events, search.types), exact=True)
-        with closing(search.heads(POSITION_MAX, COUNTED_MAX)) as heads:
-            total = sum(1 for one in heads if search.types_suffice or search.fits(one) is not None)
-        return EventCount(total, exact=search.is_over)
+            return seldom.count(self._events, search.types)
+        return None
 
     def _about(self, stream: str) -> About | None:
         """What is told of the job of this stream."""
@@ -90,7 +98,7 @@ class _Search:
     more."""
 
     def __init__(self, views: EventViews, filters: Filters) -> None:
-        self._views, self._db, self._filters = views, views._events, filters
+        self._views, self._db, self.filters = views, views._events, filters
         self.types = happyview.types_of(filters.event_type, filters.category, filters.severity)
         by_name = filters.event_type is not None or filters.category is not None
         self.types_suffice = (
@@ -99,7 +107,8 @@ class _Search:
             and filters.before is None
             and not (by_name and any(not happyview.is_told_by_type(one) for one in self.types))
         )
-        self.last, self.is_over = 0, False
+        self.last, self.is_over = POSITION_MAX, False
+        self._stale = 0
         self._jobs: dict[str, About | None] = {}
 
     def found(self, below: int, looked_max: int) -> Generator[tuple[Row, Shown], None, None]:
@@ -109,9 +118,14 @@ class _Search:
                 if (fit := self.fits(one)) is not None:
                     yield fit
 
+    def count(self, looked_max: int) -> int:
+        """How many fit of the next events to look at."""
+        with closing(self.heads(self.last, looked_max)) as heads:
+            return sum(1 for one in heads if self.types_suffice or self.fits(one) is not None)
+
     def heads(self, below: int, looked_max: int) -> Generator[Head, None, None]:
         """What fits so far as no payload tells."""
-        filters, stale = self._filters, 0
+        filters = self.filters
         if filters.before is not None:
             newest, _ = head(self._db)
             near = seldom.at_time(self._db, filters.before, newest)
@@ -122,10 +136,10 @@ class _Search:
         ) as newest_first:
             for looked, one in enumerate(newest_first, 1):
                 self.last = one.position
-                stale = stale + 1 if one.recorded_at < (filters.after or 0) else 0
-                if stale == SLACK:
+                self._stale = self._stale + 1 if one.recorded_at < (filters.after or 0) else 0
+                if self._stale == SLACK:
                     break
-                if one.type in self.types and not stale and self._is_before(one):
+                if one.type in self.types and not self._stale and self._is_before(one):
                     yield one
                 if looked == looked_max:
                     return
@@ -141,7 +155,7 @@ class _Search:
             if row.stream not in self._jobs:
                 self._jobs[row.stream] = self._views._about(row.stream)
             about = self._jobs[row.stream]
-        shown, filters = happyview.shown(row, about), self._filters
+        shown, filters = happyview.shown(row, about), self.filters
         fits = (
             filters.event_type in (None, shown.event_type)
             and filters.subject in (None, shown.subject)
@@ -150,7 +164,7 @@ class _Search:
         return (row, shown) if fits else None
 
     def _is_before(self, one: Head) -> bool:
-        return self._filters.before is None or one.recorded_at < self._filters.before
+        return self.filters.before is None or one.recorded_at < self.filters.before
 
 
 def _shape(row: Row, shown: Shown) -> EventShape:
