@@ -213,7 +213,7 @@ def test_a_browser_comes_in_with_a_ticket_and_no_further_than_the_pages(
     heard = ask(machine, "GET", ticket["url"])
     assert heard.status == 303
     cookie = (heard.headers["set-cookie"] or "").partition(";")
-    assert {"HttpOnly", "SameSite=strict", "Path=/"} <= set(cookie[2].strip().split("; "))
+    assert {"HttpOnly", "SameSite=strict", "Path=/dashboard"} <= set(cookie[2].strip().split("; "))
     signed_in = {"cookie": cookie[0]}
     assert ask(machine, "GET", "/dashboard/jobs", headers=signed_in).status == 200
     assert ask(machine, "GET", "/admin/whoami", headers=signed_in).status == 401
