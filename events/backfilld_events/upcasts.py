@@ -10,8 +10,12 @@ from typing import Any
 Upcast = Callable[[dict[str, Any]], dict[str, Any]]
 
 
-def _started(fields: dict[str, Any]) -> dict[str, Any]:
-    return fields  # what version 2 added has the default that a job of version 1 had by nature
+def _as_it_is(fields: dict[str, Any]) -> dict[str, Any]:
+    return fields  # what the next version added has the default that this one had by nature
 
 
-UPCASTS: dict[tuple[str, int], Upcast] = {("job.started", 1): _started}
+UPCASTS: dict[tuple[str, int], Upcast] = {
+    ("job.started", 1): _as_it_is,
+    ("job.started", 2): _as_it_is,
+    ("tap.repos-observed", 1): _as_it_is,
+}

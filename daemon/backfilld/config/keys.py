@@ -35,14 +35,21 @@ class TapConfig(Part, frozen=True):
     channel: Literal["fast", "trio-websocket"] = "fast"
     info_rate: Annotated[int, Meta(ge=0, le=100_000)] = 50
     stats_interval: Duration = Duration(60)
+    unsettled_max: Annotated[int, Meta(ge=0)] = 100_000
+    supervise: bool = False
+    command: Annotated[tuple[str, ...], Meta(min_length=1)] = ("tap", "run")
 
 
 class JobsConfig(Part, frozen=True):
     """Backfill jobs."""
 
     concurrent: _Positive = 2
+    mode: Literal["auto", "add", "refetch"] = "auto"
     rediscover: Duration = Duration(0)
     read_ahead: _Positive = 50_000
+
+
+AccountPolicy = Literal["delete", "hide", "keep"]
 
 
 class IndexConfig(Part, frozen=True):
@@ -51,6 +58,10 @@ class IndexConfig(Part, frozen=True):
     group_max: Annotated[int, Meta(ge=1, le=100_000)] = 8000
     group_wait: Duration = Duration(0.25)
     dead_letter_max: Size = Size(2**20)
+    dead_letters_max: Size = Size(2**30)
+    account_deleted: AccountPolicy = "delete"
+    account_takendown: AccountPolicy = "hide"
+    account_deactivated: AccountPolicy = "hide"
 
 
 class ControlConfig(Part, frozen=True):
@@ -113,7 +124,7 @@ class Config(Part, frozen=True):
 # what a SIGHUP brings into force; every other key needs a restart
 RELOADABLE = frozenset(
     {"relay.max_attempts", "relay.backoff_max", "tap.info_rate", "tap.stats_interval",
-     "jobs.concurrent", "jobs.rediscover", "logging.level"}
+     "tap.unsettled_max", "jobs.concurrent", "jobs.mode", "jobs.rediscover", "logging.level"}
 )  # fmt: skip
 
 

@@ -3,7 +3,7 @@ the ledger; a removal that takes its time is asked for in `removal/<id>`."""
 
 from msgspec import Struct
 
-from ..ids import Nsid
+from ..ids import Nsid, Rev
 
 
 class Tally(Struct, frozen=True, forbid_unknown_fields=True, array_like=True):
@@ -82,10 +82,23 @@ class RecordsRemoved(Struct, frozen=True, forbid_unknown_fields=True):
     repos: list[Removed]
 
 
-IndexEvent = RecordsCommitted | RemovalAsked | RecordsRemoved
+class GhostsRemoved(Struct, frozen=True, forbid_unknown_fields=True):
+    """Rows of one repository that its refetch did not bring, and that so are gone from the network,
+    were removed: Tap sends no deletes for them. This is receipt `receipt`. `rev` is that of the
+    refetch, `records` what Tap counted then; `collections` how many rows went, by collection."""
+
+    receipt: int
+    repo: bytes
+    rev: Rev
+    records: int
+    collections: list[tuple[Nsid, int]]
+
+
+IndexEvent = RecordsCommitted | RemovalAsked | RecordsRemoved | GhostsRemoved
 
 TYPES: dict[str, type[IndexEvent]] = {
     "index.records-committed": RecordsCommitted,
     "index.removal-asked": RemovalAsked,
     "index.records-removed": RecordsRemoved,
+    "index.ghosts-removed": GhostsRemoved,
 }

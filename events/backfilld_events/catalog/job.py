@@ -11,6 +11,7 @@ from msgspec import Struct
 from ..ids import Did, Nsid
 
 Lane = Literal["discovery", "hand-off"]
+Mode = Literal["add", "refetch", "auto"]
 
 
 class ListedFrom(Struct, frozen=True, forbid_unknown_fields=True):
@@ -26,24 +27,29 @@ class JobStarted(Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=
     `asked_for` keeps what the person or the lexicon named: no collection means all record
     lexicons of that moment; `asked_did` is set for exactly one account. `given`: the DIDs were
     named, and stand in DidsGiven; `digest` is then the SHA-256 of `ids.pack` of them, sorted, by
-    which equal jobs are told. `mode` is `add`: hand over, and let Tap ignore those it has. Jobs of
-    higher `priority` have their turn first. `idempotency_key`: the same key of
+    which equal jobs are told. `mode`: `add` hands over, and lets Tap ignore those it has; `refetch`
+    has it fetch those anew; `auto` only those that it fetched without one of these collections. Jobs
+    of higher `priority` have their turn first. `idempotency_key`: the same key of
     the same actor, the same job; `request` is then a SHA-256 of what was asked.
     `listed_from`: an earlier job listed up to here, and this one looks for what came since.
-    Version 2 added the fields from `priority` on.
+    `retries`: the id of the job whose failed repositories these are, `kinds` of which kinds.
+    Version 2 added the fields from `priority` on, version 3 those from `retries` on, and modes
+    other than `add`.
     """
 
     collections: list[Nsid]
     asked_for: Nsid | None
     asked_did: Did | None
     given: bool
-    mode: Literal["add"]
+    mode: Mode
     priority: int = 0
     reason: str = ""
     idempotency_key: str | None = None
     digest: bytes | None = None
     listed_from: ListedFrom | None = None
     request: bytes | None = None
+    retries: str | None = None
+    kinds: list[str] = []
 
 
 class DidsGiven(Struct, frozen=True, forbid_unknown_fields=True):

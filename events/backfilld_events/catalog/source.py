@@ -1,8 +1,14 @@
 """What the source of records, Tap, is seen to do. Stream: `tap`."""
 
+from typing import Literal
+
 from msgspec import Struct
 
 from ..ids import Rev
+
+Why = Literal[
+    "lacks", "parked", "forgotten", "final", "restless", "reactivated", "differs"
+]  # fmt: skip
 
 
 class TapConnected(Struct, frozen=True, forbid_unknown_fields=True):
@@ -24,6 +30,7 @@ class Observation(Struct, frozen=True, forbid_unknown_fields=True, array_like=Tr
 
     `repo` is `ids.pack_one(did)`. `state` is Tap's word, or `unknown` for a 404. `error` is
     Tap's text, shortened; empty with `desynchronized` means its host is rate-limiting us.
+    `retries` counts its failed tries; `host` is that of its PDS, when that was asked for.
     """
 
     repo: bytes
@@ -31,6 +38,8 @@ class Observation(Struct, frozen=True, forbid_unknown_fields=True, array_like=Tr
     error: str
     rev: Rev | None
     records: int
+    retries: int = 0
+    host: str = ""
 
 
 class ReposObserved(Struct, frozen=True, forbid_unknown_fields=True):
@@ -38,17 +47,96 @@ class ReposObserved(Struct, frozen=True, forbid_unknown_fields=True):
 
     `drained`: after these answers Tap's outbox was seen empty. Since an ack follows the commit,
     all that Tap had sent for the repositories that are active here stands in the index.
+    `unchanged` are those, packed (`ids.pack`), that answered as they did before: asked again later
+    and later. Version 2 added it, and `retries` and `host` of an observation.
     """
 
     tap: str
     drained: bool
     observations: list[Observation]
+    unchanged: bytes = b""
 
 
-SourceEvent = TapConnected | TapDisconnected | ReposObserved
+class ReposLeaving(Struct, frozen=True, forbid_unknown_fields=True):
+    """These repositories, packed (`ids.pack`), are about to be removed from Tap: said before, so
+    that after a crash it is known which ones may be out of it. `again`: they are added again next,
+    so that Tap fetches them anew. None of them was being fetched when Tap was asked last.
+
+    `why`: `lacks` records of a collection that was asked for after Tap had it; `parked`, and its
+    server's pause is over; `forgotten` by Tap; `final`, it fails for good; `restless`, Tap would
+    try it without pause; `reactivated`, its records were removed while the account was not active;
+    `differs` from what its PDS or Tap counts.
+    """
+
+    why: Why
+    again: bool
+    count: int
+    dids: bytes
+
+
+class ReposLeft(Struct, frozen=True, forbid_unknown_fields=True):
+    """Tap has removed those of the event at position `leaving`."""
+
+    leaving: int
+
+
+class ReposReturned(Struct, frozen=True, forbid_unknown_fields=True):
+    """Tap has accepted those of the event at position `leaving` once more."""
+
+    leaving: int
+    tap: str
+
+
+class ReposMissing(Struct, frozen=True, forbid_unknown_fields=True):
+    """Tap counts `found` repositories, and was given `expected`: it has forgotten some. All are
+    asked about, until CensusEnded."""
+
+    expected: int
+    found: int
+
+
+class CensusEnded(Struct, frozen=True, forbid_unknown_fields=True):
+    """Every repository that was with Tap was asked about; `missing` were forgotten."""
+
+    asked: int
+    missing: int
+
+
+class TapStalled(Struct, frozen=True, forbid_unknown_fields=True):
+    """Nothing comes that should. `kind` says what stands still, `message` is a sentence."""
+
+    kind: str
+    message: str
+
+
+class TapMoving(Struct, frozen=True, forbid_unknown_fields=True):
+    """What stood still moves again, or has ended otherwise."""
+
+    kind: str
+
+
+SourceEvent = (
+    TapConnected
+    | TapDisconnected
+    | ReposObserved
+    | ReposLeaving
+    | ReposLeft
+    | ReposReturned
+    | ReposMissing
+    | CensusEnded
+    | TapStalled
+    | TapMoving
+)
 
 TYPES: dict[str, type[SourceEvent]] = {
     "tap.connected": TapConnected,
     "tap.disconnected": TapDisconnected,
     "tap.repos-observed": ReposObserved,
+    "tap.repos-leaving": ReposLeaving,
+    "tap.repos-left": ReposLeft,
+    "tap.repos-returned": ReposReturned,
+    "tap.repos-missing": ReposMissing,
+    "tap.census-ended": CensusEnded,
+    "tap.stalled": TapStalled,
+    "tap.moving": TapMoving,
 }

@@ -12,31 +12,36 @@ from msgspec.structs import replace
 
 from .. import catalog, codec
 from ..catalog import (
+    ChildEvent,
     ControlEvent,
     Event,
     IndexEvent,
     JobEvent,
     LexiconEvent,
     NotifyEvent,
+    ReconcileEvent,
     SourceEvent,
 )
 from ..catalog.index import RecordsCommitted
 from ..catalog.job import JobStarted
 from ..ids import Nsid
 from ..row import Row
-from . import control, job, lexicon, notify
+from . import child, control, job, lexicon, notify, reconcile
 from . import listed as listings
+from .child import Child
 from .control import Control
 from .job import Job
 from .lexicon import Lexicon
 from .listed import Listed
 from .notify import Notices
+from .reconcile import Reconcile
 from .source import Source, evolve_index, evolve_source
 
 
 class State(Struct, frozen=True):
     """Folded up to and with `position`. `jobs` are those not ended, by id; `listed` is how each
-    collection was listed last, `notices` what people are to be told."""
+    collection was listed last, `notices` what people are to be told, `child` the Tap that we run,
+    `reconciles` the comparisons under way, by id."""
 
     position: int = 0
     jobs: Mapping[str, Job] = {}
@@ -45,6 +50,8 @@ class State(Struct, frozen=True):
     control: Control = Control()
     listed: Mapping[Nsid, Listed] = {}
     notices: Notices = Notices()
+    child: Child = Child()
+    reconciles: Mapping[str, Reconcile] = {}
 
 
 INITIAL = State()
@@ -96,7 +103,17 @@ def _job(state: State, row: Row, event: JobEvent) -> State:
     if type(event) is JobStarted and event.idempotency_key is not None:
         name = control.asked_as(row.actor, event.idempotency_key)
         door = control.remember(door, name, control.Asked(after.id, event.request))
-    return State(row.position, jobs, state.lexicons, state.source, door, listed, notices)
+    return State(
+        row.position,
+        jobs,
+        state.lexicons,
+        state.source,
+        door,
+        listed,
+        notices,
+        state.child,
+        state.reconciles,
+    )
 
 
 def _lexicon(state: State, row: Row, event: LexiconEvent) -> State:
@@ -106,7 +123,7 @@ def _lexicon(state: State, row: Row, event: LexiconEvent) -> State:
 
 
 def _source(state: State, row: Row, event: SourceEvent) -> State:
-    return _sourced(state, row, evolve_source(state.source, event, row.at))
+    return _sourced(state, row, evolve_source(state.source, event, row.at, row.position))
 
 
 def _index(state: State, row: Row, event: IndexEvent) -> State:
@@ -127,6 +144,8 @@ def _sourced(state: State, row: Row, source: Source) -> State:
         state.control,
         state.listed,
         state.notices,
+        state.child,
+        state.reconciles,
     )
 
 
@@ -147,6 +166,23 @@ def _notify(state: State, row: Row, event: NotifyEvent) -> State:
     return replace(state, position=row.position, notices=notices)
 
 
+def _child(state: State, row: Row, event: ChildEvent) -> State:
+    one = child.evolve(state.child, event, row.position, row.at)
+    return replace(state, position=row.position, child=one)
+
+
+def _reconcile(state: State, row: Row, event: ReconcileEvent) -> State:
+    under_way = reconcile.evolve(
+        state.reconciles,
+        event,
+        run=row.stream.removeprefix("reconcile/"),
+        actor=row.actor,
+        position=row.position,
+        at=row.at,
+    )
+    return replace(state, position=row.position, reconciles=under_way)
+
+
 def _nothing(state: State, row: Row, event: Event) -> State:
     return _sourced(state, row, state.source)
 
@@ -161,4 +197,7 @@ _EVOLVE: dict[type[Event], Callable[[State, Row, Any], State]] = {
     **dict.fromkeys(catalog.service.TYPES.values(), _nothing),
     **dict.fromkeys(catalog.control.TYPES.values(), _control),
     **dict.fromkeys(catalog.notify.TYPES.values(), _notify),
+    **dict.fromkeys(catalog.dead.TYPES.values(), _nothing),
+    **dict.fromkeys(catalog.child.TYPES.values(), _child),
+    **dict.fromkeys(catalog.reconcile.TYPES.values(), _reconcile),
 }

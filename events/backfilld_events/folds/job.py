@@ -28,6 +28,7 @@ from ..catalog.job import (
     ListedFrom,
     ListingFailed,
     ListingRestarted,
+    Mode,
     PageDiscovered,
 )
 from ..ids import Did, Nsid
@@ -85,6 +86,9 @@ class Job(Struct, frozen=True):
     reason: str = ""
     digest: bytes | None = None
     listed_from: ListedFrom | None = None
+    mode: Mode = "add"
+    retries: str | None = None
+    kinds: tuple[str, ...] = ()
     estimate: Estimate | None = None
     paused: Stopped | None = None
     cancel: Stopped | None = None
@@ -155,6 +159,9 @@ def start(
         reason=event.reason,
         digest=event.digest,
         listed_from=event.listed_from,
+        mode=event.mode,
+        retries=event.retries,
+        kinds=tuple(event.kinds),
         listing=begins(event.listed_from),
     )
 

@@ -25,10 +25,12 @@ from ..catalog.job import (
 from ..catalog.lexicon import LexiconEvent
 from ..catalog.source import ReposObserved
 from ..folds import INITIAL, State, evolve, job_after
+from ..folds.child import Child
 from ..folds.control import Control
 from ..folds.lexicon import Lexicon
 from ..folds.listed import Listed
 from ..folds.notify import Notices
+from ..folds.reconcile import Reconcile
 from ..folds.source import Source
 from ..ids import Nsid
 from ..log import read
@@ -41,7 +43,10 @@ from .pages import Page
 Progress = Callable[[int], None]
 PROGRESS_EVENTS = 500
 
-VERSION = 5  # raise it when a table, a fold or the meaning of a column changes: all is made anew
+VERSION = 6  # raise it when a table, a fold or the meaning of a column changes: all is made anew
+
+_SELDOM = ("control", "listed", "notices", "child", "reconciles")
+"""Parts of the state that can be large, and change seldom."""
 
 _ENCODE = msgspec.msgpack.Encoder().encode
 
@@ -86,6 +91,8 @@ class Projections:
             control=msgspec.msgpack.decode(folded["control"], type=Control),
             listed=msgspec.msgpack.decode(folded["listed"], type=dict[Nsid, Listed]),
             notices=msgspec.msgpack.decode(folded["notices"], type=Notices),
+            child=msgspec.msgpack.decode(folded["child"], type=Child),
+            reconciles=msgspec.msgpack.decode(folded["reconciles"], type=dict[str, Reconcile]),
         )
         self._kept = self.state
         return True
@@ -97,7 +104,7 @@ class Projections:
         self._db.execute("BEGIN IMMEDIATE")
         try:
             make(self._db)
-            self._keep(control=INITIAL.control, listed=INITIAL.listed, notices=INITIAL.notices)
+            self._keep(**{name: getattr(INITIAL, name) for name in _SELDOM})
             for row in read.rows(self._db):
                 self.fold(row, row.event)
                 if row.position % PROGRESS_EVENTS == 0:
@@ -122,12 +129,9 @@ class Projections:
             source=state.source,
             numbers=self._numbers.mark,
         )
-        if state.control is not kept.control:  # these can be large, and change seldom
-            self._keep(control=state.control)
-        if state.listed is not kept.listed:
-            self._keep(listed=state.listed)
-        if state.notices is not kept.notices:
-            self._keep(notices=state.notices)
+        for name in _SELDOM:
+            if (part := getattr(state, name)) is not getattr(kept, name):
+                self._keep(**{name: part})
         self._kept = state
 
     def _keep(self, **parts: object) -> None:
