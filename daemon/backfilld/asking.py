@@ -7,7 +7,7 @@ kept, the whole request limited in time, and the waits they ask for capped.
 import email.utils
 import os
 import ssl
-from collections.abc import AsyncGenerator, Iterator, Mapping
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator, Mapping
 from contextlib import aclosing, suppress
 from http.cookiejar import CookieJar, DefaultCookiePolicy
 from typing import Any, TypeVar, cast
@@ -19,6 +19,8 @@ import trio
 from .failures import Failure, clean
 
 T = TypeVar("T")
+
+Into = Callable[[bytes], Awaitable[None]]
 
 RETRY_AFTER_S_MAX = 3600.0  # a peer may not send us to sleep for longer
 
@@ -72,15 +74,17 @@ async def ask(
     params: Mapping[str, str] | None = None,
     content: bytes | None = None,
     headers: Mapping[str, str] | None = None,
+    into: Into | None = None,
 ) -> Answer:
     """Sends one request and reads the answer, at most `body_max` bytes, within `within_s` in all.
-    Raises Failure for everything that keeps an answer from coming; any status is an answer."""
+    The body of a 200 goes `into` that piece by piece, if it is given, and is not kept. Raises
+    Failure for everything that keeps an answer from coming; any status is an answer."""
     sent = {"accept-encoding": "identity", **(headers or {})}
     if content is not None:
         sent["content-type"] = "application/json"
     try:
         with trio.fail_after(within_s):
-            return await _answer(client, method, url, body_max, params, content, sent)
+            return await _answer(client, method, url, body_max, params, content, sent, into)
     except trio.TooSlowError as error:
         raise Failure("timeout", f"no whole answer within {within_s:g} s") from error
     except httpx.TimeoutException as error:
@@ -102,6 +106,7 @@ async def _answer(
     params: Mapping[str, str] | None,
     content: bytes | None,
     headers: Mapping[str, str],
+    into: Into | None,
 ) -> Answer:
     async with client.stream(
         method, url, params=params, content=content, headers=headers
@@ -109,13 +114,18 @@ async def _answer(
         encoding = response.headers.get("content-encoding", "identity").strip().lower()
         if encoding not in ("", "identity"):  # a few bytes of it may be gigabytes
             raise Failure("bad_answer", f"a compressed answer ({encoding}), not asked for")
-        body = bytearray()
+        body, size = bytearray(), 0
+        sink = into if response.status_code == 200 else None
         body_chunks = cast(AsyncGenerator[bytes, None], response.aiter_bytes())
         async with aclosing(body_chunks) as chunks:
             async for chunk in chunks:
-                body += chunk
-                if len(body) > body_max:
+                size += len(chunk)
+                if size > body_max:
                     raise Failure("too_large", f"the answer is over {body_max:,} bytes")
+                if sink is None:
+                    body += chunk
+                else:
+                    await sink(chunk)
         return Answer(response.status_code, response.headers, bytes(body))
 
 
@@ -138,7 +148,7 @@ def decoded(answer: Answer, kind: type[T]) -> T:
 def failure_of(answer: Answer, now: float) -> Failure:
     """What an answer other than 200 means. `now` (unix seconds) turns moments into waits."""
     text = said(answer)
-    wait = _retry_after(answer.headers, now)
+    wait = wait_of(answer.headers, now)
     match answer.status:
         case 401:
             return Failure("unauthorized", text, wait)
@@ -160,8 +170,9 @@ def said(answer: Answer) -> str:
     return clean(f"answered {answer.status}" + (f" {words}" if words else ""))
 
 
-def _retry_after(headers: Mapping[str, str], now: float) -> float | None:
-    """Seconds to wait by Retry-After (seconds or a date) or RateLimit-Reset (unix seconds)."""
+def wait_of(headers: Mapping[str, str], now: float) -> float | None:
+    """How long a peer wants to be left alone, in seconds: by Retry-After (seconds or a date) or
+    RateLimit-Reset (unix seconds). None: it does not say."""
     waits: list[float] = []
     after = headers.get("retry-after", "").strip()
     if _number(after):

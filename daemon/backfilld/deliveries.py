@@ -34,7 +34,7 @@ class AccountDelivery(Struct, frozen=True, gc=False):
 
 class DeadDelivery(Struct, frozen=True, gc=False):
     """A message that cannot be used, with all that could be read of it. `ack` None: not even
-    its number could be read."""
+    its number could be read. `action` is what happened to the record."""
 
     ack: int | None
     why: str
@@ -42,6 +42,7 @@ class DeadDelivery(Struct, frozen=True, gc=False):
     did: Did | None
     collection: Nsid | None
     rkey: Rkey | None
+    action: str | None = None
 
 
 Delivery = RecordDelivery | AccountDelivery | DeadDelivery

@@ -11,7 +11,7 @@ from pathlib import Path
 from .folds import State
 from .log.append import Append, Outcome, append
 from .log.file import open_writer
-from .projections import Progress, Projections
+from .projections import Progress, Projections, repos
 
 
 class EventLog:
@@ -22,6 +22,7 @@ class EventLog:
         self._db = db
         self._projections = Projections(db, progress)
         self._published = self._projections.state
+        self._unsettled = repos.unsettled(db)
 
     @classmethod
     def open(cls, path: Path, progress: Progress = lambda _: None) -> "EventLog":
@@ -34,6 +35,11 @@ class EventLog:
         """The state after the last durable event; any thread may ask. What is being written now
         is not in it: whoever acted on that would act on what a crash takes back."""
         return self._published
+
+    @property
+    def unsettled(self) -> int:
+        """How many repositories are with Tap, which has still work with them; as `state`."""
+        return self._unsettled
 
     @property
     def rebuilt(self) -> bool:
@@ -49,13 +55,14 @@ class EventLog:
         try:
             outcomes = append(self._db, appends, recorded_at, self._projections.fold)
             self._projections.close_append()
+            unsettled = repos.unsettled(self._db)
             self._db.execute("COMMIT")
         except BaseException:
             if self._db.in_transaction:
                 self._db.rollback()
             self._projections.reload()
             raise
-        self._published = self._projections.state
+        self._published, self._unsettled = self._projections.state, unsettled
         return outcomes
 
     def distrust(self) -> None:

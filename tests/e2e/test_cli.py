@@ -64,8 +64,7 @@ def test_status_why_and_doctor_agree_that_all_is_well(ctl: Ctl) -> None:
     assert f"{STATUS} is COMPLETED since " in ctl("why")
     config = str(ctl.machine.folder / "config.toml")
     checks = ctl.data("doctor", "--config", config)
-    assert {one["check"] for one in checks if one["ok"] is None} == {"filters"}
-    assert not [one for one in checks if one["ok"] is False]
+    assert not [one for one in checks if one["ok"] is not True]
 
 
 def test_a_list_of_accounts_is_started_paused_resumed_and_ends(ctl: Ctl) -> None:

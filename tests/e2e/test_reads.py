@@ -271,6 +271,8 @@ def test_tap_and_the_relay_are_told_of_with_what_is_not_known(machine: Machine) 
     assert tap["channel"]["connected"]
     assert tap["filters"]["wanted"] == [EMPTY]
     assert tap["filters"]["actual"] is None
+    assert tap["filters"]["line"] == f"TAP_COLLECTION_FILTERS={EMPTY}"
+    assert tap["child"] is None, "it is not ours"
     stats = machine.control.get("/admin/tap/stats")
     assert {"repo_count", "record_count", "outbox_buffer", "resync_buffer"} <= stats.keys()
     assert stats["cursors"]["list_repos"] == ""

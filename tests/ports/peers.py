@@ -1,7 +1,9 @@
 """The peers of the contract tests: the sandbox's in memory, or real ones named in the environment.
 
 BACKFILLD_REAL_RELAY, BACKFILLD_REAL_TAP: their addresses; BACKFILLD_REAL_COLLECTION: a collection
-that relay lists; BACKFILLD_REAL_TAP_RETRY_TIMEOUT: what that Tap was started with, such as 2s.
+that relay lists; BACKFILLD_REAL_TAP_RETRY_TIMEOUT: what that Tap was started with, such as 2s;
+BACKFILLD_REAL_ODD: accounts in trouble by the sandbox's names, as `pds_500=did:… did:…,no_pds=…`
+(`limited` are those of one server that answers some fetches 429; that Tap waits 10s for a fetch).
 """
 
 import json
@@ -22,6 +24,13 @@ REAL_RELAY = os.environ.get("BACKFILLD_REAL_RELAY", "")
 REAL_TAP = os.environ.get("BACKFILLD_REAL_TAP", "")
 COLLECTION = Nsid(os.environ.get("BACKFILLD_REAL_COLLECTION", "xyz.statusphere.status"))
 RETRY_TIMEOUT_S = float(os.environ.get("BACKFILLD_REAL_TAP_RETRY_TIMEOUT", "2s").rstrip("s"))
+REAL_ODD = {
+    name: dids.split()
+    for name, _, dids in (
+        entry.partition("=") for entry in os.environ.get("BACKFILLD_REAL_ODD", "").split(",")
+    )
+}
+FETCH_TIMEOUT_S = 10.0
 PATIENCE_S = 15.0
 
 TEXT, BINARY, CLOSE, PING, PONG = 1, 2, 8, 9, 10

@@ -13,6 +13,7 @@ from pathlib import Path
 import msgspec
 import trio
 
+from backfilld.assembly import World, configured
 from backfilld.backfill.commands import StartJob, UploadLexicon
 from backfilld.backfill.desk import Desk
 from backfilld.backfill.plan import Limits
@@ -31,7 +32,7 @@ from backfilld.journal import Journal
 from backfilld.lexicons import parse
 from backfilld.records.store import Receipt
 from backfilld.sandbox.network import RELAY_URL, TAP_URL, SandboxNetwork
-from backfilld.service import Service, World
+from backfilld.service import Service
 from backfilld.worker import InlineWorker
 from backfilld_events import ids
 from backfilld_events.audit.show import as_data
@@ -130,7 +131,7 @@ class Lab:
         await self.until(done, within_s)
 
     def limits(self) -> Limits:
-        return Service(self.config)._limits()
+        return configured(self.config)
 
     def standing(self, job: Job) -> Standing:
         return standing(job, Scene(self.limits()))

@@ -150,3 +150,52 @@ def test_a_password_is_read_from_its_file_and_not_shown(tmp_path: Path) -> None:
     secret = config.password(load(path, {}))
     assert secret == "hunter2"
     assert "hunter2" not in repr(secret)
+
+
+SUPERVISED = "[tap]\nsupervise = true\ncommand = ['/bin/true']\n"
+
+
+@pytest.mark.parametrize(
+    ("line", "error"),
+    [
+        ("url = 'http://tap.example:2480'", r"c.toml:4: tap.url: .* not where we could run Tap"),
+        ("url = 'http://127.0.0.1'", r"c.toml:4: tap.url: .* http://127.0.0.1:2480"),
+        ("url = 'https://127.0.0.1:2480'", r"c.toml:4: tap.url: "),
+        ("env = { TAP_BIND = ':1' }", r"c.toml:4: tap.env: has TAP_BIND; set tap.url"),
+        ("env = { TAP_ADMIN_PASSWORD = 'x' }", r"c.toml:4: tap.env: .* tap.password_file"),
+        ("env = { TAP_DISABLE_ACKS = '1' }", r"c.toml:4: tap.env: .*lost"),
+        ("env = { TAP_DATABASE_URL = 'postgres://u:pw@h/x' }", r"c.toml:4: tap.env: .* PGPASSFILE"),
+        ("env = { tap = '1' }", r"c.toml:4: tap.env: 'tap' is no name .* in capitals"),
+        ("env = { TAP_X = 1 }", r"c.toml:4: tap.env: Expected `str`, got `int`"),
+    ],
+)
+def test_a_tap_that_we_could_not_run_is_refused(tmp_path: Path, line: str, error: str) -> None:
+    with pytest.raises(BadConfig, match=error):
+        load(written(tmp_path, f"{SUPERVISED}{line}\n"), {})
+    if "Expected" not in error:
+        off = SUPERVISED.replace("true\n", "false\n", 1)
+        assert load(written(tmp_path, f"{off}{line}\n"), {}), "it is no matter unless we run it"
+
+
+@pytest.mark.parametrize(
+    ("command", "error"),
+    [
+        ("['/nope/tap']", r"tap.command: there is no program '/nope/tap'.*install Tap"),
+        ("['/bin/true', '--admin-password=x']", r"has the option --admin-password; .*_file$"),
+        ("['/bin/true', 'run', '--collection-filters', 'a']", r"--collection-filters; leave it"),
+        ("['/bin/true', '-bind', ':1']", r"tap.command: has the option -bind; set tap.url"),
+    ],
+)
+def test_a_command_that_would_undo_what_we_set_is_refused(
+    tmp_path: Path, command: str, error: str
+) -> None:
+    text = SUPERVISED.replace("['/bin/true']", command)
+    with pytest.raises(BadConfig, match=f"c.toml:3: .*{error}"):
+        load(written(tmp_path, text), {})
+
+
+def test_a_tap_of_ours_takes_more_variables_and_options(tmp_path: Path) -> None:
+    line = "env = { TAP_RELAY_URL = 'https://a.example', PGPASSFILE = '/x' }\n"
+    text = SUPERVISED.replace("'/bin/true'", "'/bin/true', 'run', '--no-replay'") + line
+    found = load(written(tmp_path, text), {}).tap
+    assert found.env == {"TAP_RELAY_URL": "https://a.example", "PGPASSFILE": "/x"}

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from msgspec import Struct
 
 from backfilld_events import ids
-from backfilld_events.catalog.job import ListedFrom
+from backfilld_events.catalog.job import ListedFrom, Mode
 from backfilld_events.ids import Cid, Did, Nsid
 
 from ..lexicons import Document
@@ -29,14 +29,25 @@ def packed(dids: Sequence[Did]) -> Accounts:
     return Accounts(len(dids), ids.pack(dids), digest, dids[0] if len(dids) == 1 else None)
 
 
+class Retry(Struct, frozen=True):
+    """The earlier job, what it was for, and the kinds of failure; none: any that is retryable."""
+
+    job_id: str
+    collections: tuple[Nsid, ...]
+    kinds: tuple[str, ...] = ()
+
+
 class StartJob(Struct, frozen=True):
     """Start a job. No collection: all record lexicons. `accounts`: these instead of the relay's
     listing. Jobs of higher `priority` go first. `idempotency_key`: asked again by the same actor
     with the same key it is the same job. `listed_from`: look only for what the relay lists after
-    it. `cause`: the position of what led to it."""
+    it. `retries`: these accounts failed in an earlier job. `cause`: the position of what led to
+    it."""
 
     collection: Nsid | None = None
     accounts: Accounts | None = None
+    mode: Mode = "auto"
+    retries: Retry | None = None
     priority: int = 0
     reason: str = ""
     idempotency_key: str | None = None
@@ -82,6 +93,7 @@ class UploadLexicon(Struct, frozen=True):
     target_collection: Nsid | None = None
     may_start: bool = True
     found_on: FoundOn | None = None
+    mode: Mode = "auto"
 
 
 class DeleteLexicon(Struct, frozen=True):

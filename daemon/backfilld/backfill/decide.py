@@ -79,13 +79,15 @@ def start_job(state: State, command: StartJob, *, job_id: str, actor: str) -> De
         asked_for=command.collection,
         asked_did=None if accounts is None else accounts.only,
         given=accounts is not None,
-        mode="add",
+        mode=command.mode,
         priority=command.priority,
         reason=command.reason,
         idempotency_key=command.idempotency_key,
         digest=None if accounts is None else accounts.digest,
         listed_from=command.listed_from,
         request=request,
+        retries=None if command.retries is None else command.retries.job_id,
+        kinds=[] if command.retries is None else list(command.retries.kinds),
     )
     equal = _under_way(state, started)
     if equal is not None and command.idempotency_key is None:
@@ -146,7 +148,7 @@ def upload_lexicon(state: State, command: UploadLexicon, *, job_id: str, actor: 
         asked_for=document.id,
         asked_did=None,
         given=False,
-        mode="add",
+        mode=command.mode,
     )
     if (equal := _under_way(state, started)) is not None:
         return Decision(events, expected, equal, joined=True)
@@ -217,6 +219,7 @@ def _same(job: Job, asked: JobStarted) -> bool:
         and job.paused is None
         and job.collections == tuple(asked.collections)
         and (job.asked_for, job.given, job.digest) == (asked.asked_for, asked.given, asked.digest)
+        and (job.mode, job.retries) == (asked.mode, asked.retries)
         and not job.look
         and (job.begun or job.priority >= asked.priority)
     )
@@ -224,11 +227,17 @@ def _same(job: Job, asked: JobStarted) -> bool:
 
 def _digest(command: StartJob) -> bytes:
     accounts = None if command.accounts is None else command.accounts.digest
-    asked = (command.collection, accounts, command.priority, command.reason)
+    asked: tuple[object, ...] = (
+        command.collection, accounts, command.priority, command.reason
+    )  # fmt: skip
+    if command.mode != "auto" or command.retries is not None:
+        asked = (*asked, command.mode, command.retries)
     return hashlib.sha256(msgspec.msgpack.encode(asked)).digest()
 
 
 def _targets(state: State, command: StartJob) -> list[Nsid]:
+    if command.retries is not None:
+        return list(command.retries.collections)
     records = [lexicon for lexicon in state.lexicons.values() if lexicon.is_record]
     if command.collection is not None:
         return [lexicon.nsid for lexicon in records if lexicon.nsid == command.collection]

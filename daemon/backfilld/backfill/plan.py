@@ -14,11 +14,17 @@ from backfilld_events.folds.job import Job, Waiting
 from backfilld_events.ids import Nsid
 
 WAIT_S_MAX = 3700.0  # the longest any back-off can be; a wait beyond it: the clock was set back
+LOOK_S = (
+    1.0  # how late it is seen that Tap has room, or another filter: no event of the job says so
+)
 STALE_CURSOR_S = 600.0  # after so long without a page the directory may have been rebuilt
 
 
 class Limits(Struct, frozen=True):
-    """The configured numbers that planning and deciding need. Times are seconds, sizes DIDs."""
+    """The configured numbers that planning and deciding need. Times are seconds, sizes DIDs.
+
+    `room` is how many repositories more Tap may be given work with (None: any), `filters` are the
+    collections that the Tap we run fetches now (None: we run none)."""
 
     relays: tuple[str, ...]
     page_size: int = 1000
@@ -28,6 +34,8 @@ class Limits(Struct, frozen=True):
     read_ahead: int = 50_000
     tap_backoff_s_max: float = 60.0
     concurrent: int = 2
+    room: int | None = None
+    filters: frozenset[Nsid] | None = None
 
 
 class FetchPage(Struct, frozen=True):
@@ -118,9 +126,26 @@ def may_discover(job: Job, limits: Limits) -> bool:
 
 
 def may_hand_off(job: Job, limits: Limits) -> bool:
-    """Whether the hand-off lane has a batch to send: a full one, or the last."""
+    """Whether the hand-off lane has a batch to send, a full one or the last, and Tap has room."""
+    return has_batch(job, limits) and has_room(job, limits)
+
+
+def has_batch(job: Job, limits: Limits) -> bool:
+    """Whether there is a full batch, or the last."""
     waiting = job.discovered - job.handed_off
     return job.ended_at is None and (waiting >= limits.batch_size or (job.listed and waiting > 0))
+
+
+def has_room(job: Job, limits: Limits) -> bool:
+    """Whether Tap may be given the next batch: it serves what it was given last before what it must
+    try again, so that too much at once would keep that waiting for days."""
+    batch = min(limits.batch_size, job.discovered - job.handed_off)
+    return limits.room is None or limits.room >= batch
+
+
+def in_filter(job: Job, limits: Limits) -> bool:
+    """Whether Tap fetches what the job wants; one that we run is started anew for that first."""
+    return limits.filters is None or limits.filters.issuperset(job.collections)
 
 
 def discover(job: Job, now: float, limits: Limits) -> Step | None:
@@ -130,6 +155,8 @@ def discover(job: Job, now: float, limits: Limits) -> Step | None:
     collection = job.collection
     if collection is None or not may_discover(job, limits):
         return None
+    if not in_filter(job, limits):
+        return WaitUntil(now + LOOK_S)
     if _waits(job.discovery, now):
         return WaitUntil(job.discovery.retry_at)
     listing = job.listing
@@ -151,8 +178,10 @@ def hand_off(job: Job, now: float, limits: Limits) -> Step | None:
         return Stop()
     if job.listed and job.discovered == job.handed_off:
         return Finish()
-    if not may_hand_off(job, limits):
+    if not has_batch(job, limits):
         return None
+    if not has_room(job, limits) or not in_filter(job, limits):
+        return WaitUntil(now + LOOK_S)
     if _waits(job.hand_off, now):
         return WaitUntil(job.hand_off.retry_at)
     return HandOff(job.handed_off, min(job.handed_off + limits.batch_size, job.discovered))

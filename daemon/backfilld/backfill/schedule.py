@@ -8,6 +8,7 @@ repository may stand anywhere in the listing, also before the cursor.
 from collections.abc import Callable
 
 import trio
+from msgspec.structs import replace
 
 from backfilld_events.folds import State
 from backfilld_events.folds.job import SCHEDULE
@@ -15,6 +16,7 @@ from backfilld_events.folds.listed import Listed
 from backfilld_events.ids import Nsid
 
 from ..clock import Clock
+from ..config.keys import JobsConfig
 from ..journal import Journal
 from .commands import StartJob
 from .desk import Desk
@@ -66,16 +68,18 @@ def _look(nsid: Nsid, listed: Listed) -> StartJob:
 
 
 class Schedule:
-    """Starts what is due; `every_s` is asked for at each look, so that a reload is in force."""
+    """Starts what is due; `settings` is asked for at each look, so that a reload is in force."""
 
     def __init__(
-        self, journal: Journal, desk: Desk, clock: Clock, every_s: Callable[[], float]
+        self, journal: Journal, desk: Desk, clock: Clock, settings: Callable[[], JobsConfig]
     ) -> None:
-        self._journal, self._desk, self._clock, self._every_s = journal, desk, clock, every_s
+        self._journal, self._desk, self._clock, self._settings = journal, desk, clock, settings
 
     async def run(self) -> None:
         """Runs until cancelled."""
         while True:
-            for command in due(self._journal.state, self._clock(), self._every_s()):
+            settings = self._settings()
+            for command in due(self._journal.state, self._clock(), float(settings.rediscover)):
+                command = replace(command, mode=settings.mode)
                 await self._desk.submit(command, SCHEDULE)
             await trio.sleep(LOOK_S)

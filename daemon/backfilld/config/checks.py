@@ -7,6 +7,7 @@ from urllib.parse import urlsplit
 from .hosts import allowed_host, dns_server, loopback
 from .keys import Config, ControlConfig, IdentityConfig, flat
 from .notify import notify_fault
+from .supervised import supervised_fault
 
 _DURATIONS = (
     ("relay.timeout", 0.1, 3600.0),
@@ -32,7 +33,12 @@ def wrong(config: Config) -> tuple[str, str] | None:
         return "data_dir", "is empty; name a folder, such as /var/lib/backfilld"
     if 0 < config.jobs.rediscover < _REDISCOVER_S_MIN:
         return "jobs.rediscover", f"must be 0s, which is never, or {_REDISCOVER_S_MIN:g}s or more"
-    return _control(config.control) or _identity(config.identity) or notify_fault(config.notify)
+    return (
+        supervised_fault(config.tap)
+        or _control(config.control)
+        or _identity(config.identity)
+        or notify_fault(config.notify)
+    )
 
 
 def _control(control: ControlConfig) -> tuple[str, str] | None:

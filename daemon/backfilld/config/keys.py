@@ -38,6 +38,7 @@ class TapConfig(Part, frozen=True):
     unsettled_max: Annotated[int, Meta(ge=0)] = 100_000
     supervise: bool = False
     command: Annotated[tuple[str, ...], Meta(min_length=1)] = ("tap", "run")
+    env: Annotated[dict[str, str], Meta(max_length=100)] = {}
 
 
 class JobsConfig(Part, frozen=True):

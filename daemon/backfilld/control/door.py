@@ -16,11 +16,16 @@ from ..config import Config
 from ..delivery.removal import Remover
 from ..journal import Journal
 from ..network.opened import Network
+from ..reconcile.reconciler import Reconciler
+from ..tapchild.child import TapChild
+from .ourtap import child_shape
 from .problems import BadRequest
 from .serving.peers import rules_of
 from .sessions import Session, Sessions
 from .shapes import ChannelShape
 from .shapes.notify import Samples
+from .shapes.reads import ChildShape, TapFilters
+from .tapfilters import tap_filters
 from .tapstats import TapCounters
 from .views import Views
 from .who import Who, good
@@ -47,12 +52,15 @@ class Door:
         remover: Remover,
         network: Network,
         send_samples: Callable[[str], Awaitable[Samples]],
+        reconciler: Reconciler,
+        tap_child: TapChild | None = None,
     ) -> None:
-        """`at_rest` returns when nothing of a job is under way; `send_samples` takes an actor."""
+        """`at_rest` returns when nothing of a job is under way; `send_samples` takes an actor;
+        `tap_child` is the Tap that we run, if we do."""
         self.desk, self.journal, self.counters = desk, journal, counters
         self.at_rest, self.remover = at_rest, remover
-        self.network, self.handles = network, network.handles
-        self.send_samples = send_samples
+        self.network, self.handles, self.reconciler = network, network.handles, reconciler
+        self.send_samples, self.tap_child = send_samples, tap_child
         self.views, self.log_views = views, log_views
         self.config, self.unacked, self.rebuilt, self.stop = config, unacked, rebuilt, stop
         self.clock, self.rules = clock, rules_of(config().control)
@@ -69,6 +77,20 @@ class Door:
             why=source.why or None,
             unacked=self.unacked(),
         )
+
+    def child(self) -> ChildShape | None:
+        """The Tap that we run, as it is now; None: we run none."""
+        if self.tap_child is None:
+            return None
+        return child_shape(self.journal.state.child, self.tap_child.now(), self.clock())
+
+    async def filters(self) -> TapFilters:
+        """The filter that Tap should have, beside what comes."""
+        state = self.journal.state
+        wanted = [one.nsid for one in state.lexicons.values() if one.is_record]
+        child = state.child
+        ours = None if self.tap_child is None else child.filters if child.running else ()
+        return tap_filters(wanted, await self.views.arrivals(wanted), ours)
 
     def still_allowed(self, request: Asked) -> bool:
         """Whether who asked may still have an answer: for those that go on for long."""

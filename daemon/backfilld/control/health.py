@@ -4,6 +4,7 @@ from .. import __version__
 from . import words
 from .door import Door
 from .shapes import ChannelShape, Health, JobShape, LogShape
+from .shapes.reads import ChildShape
 
 JOBS_IN_HEALTH = 20
 
@@ -14,7 +15,7 @@ async def health(door: Door) -> Health:
     known = (one.nsid for one in door.journal.state.lexicons.values() if one.is_record)
     stats = await door.views.stats(known)
     channel, config = door.channel(), door.config()
-    status, sentence = verdict(shown, channel)
+    status, sentence = verdict(shown, channel, door.child())
     return Health(
         status=status,
         verdict=sentence,
@@ -29,12 +30,19 @@ async def health(door: Door) -> Health:
     )
 
 
-def verdict(jobs: list[JobShape], channel: ChannelShape) -> tuple[str, str]:
-    """The status word and its sentence. Pure."""
+def verdict(
+    jobs: list[JobShape], channel: ChannelShape, child: ChildShape | None = None
+) -> tuple[str, str]:
+    """The status word and its sentence; `child` is the Tap that we run, if we do. Pure."""
+    down = "" if child is None or child.state == "running" else f" {child.sentence}"
     stalled = [job for job in jobs if job.state == "stalled"]
     if stalled:
         cannot = words.counted(len(stalled), "job", "jobs")
-        return "degraded", f"{cannot} cannot go on. {stalled[0].sentence}"
+        return "degraded", f"{cannot} cannot go on. {stalled[0].sentence}{down}"
+    if child is not None and child.state == "idle":
+        return "ok", f"Nothing is waiting.{down}"
+    if down:
+        return "degraded", f"No records come in.{down}"
     if not channel.connected:
         why = channel.why or "it has not been reached yet"
         return "degraded", f"No records come in: the channel to Tap is down ({why})."

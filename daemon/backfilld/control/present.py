@@ -8,7 +8,7 @@ from msgspec import Struct
 from backfilld_events.folds.job import Job, Waiting
 from backfilld_events.folds.lexicon import Lexicon
 from backfilld_events.projections.classes import Class
-from backfilld_events.projections.repos import Unfit
+from backfilld_events.projections.listing import Listed, reason
 from backfilld_events.row import utc_text
 
 from ..backfill.standing import Scene, Standing, standing
@@ -77,7 +77,7 @@ def job_detail(
     records: int,
     classes: dict[Class, int],
     scene: Scene,
-    unfit: Sequence[Unfit],
+    unfit: Sequence[Listed],
     samples: Samples,
     now: float,
 ) -> JobDetail:
@@ -93,7 +93,7 @@ def job_detail(
         next=outlook.comes_next(job, stands, classes),
         actions=outlook.actions(stands.state, job.ended_at is not None),
         failures=[
-            FailureShape(one.did, one.kind.name.lower(), one.reason, one.since) for one in unfit
+            FailureShape(one.did, one.kind.name.lower(), reason(one), one.since) for one in unfit
         ],
         failures_total=classes.get(Class.FAILED, 0) + classes.get(Class.GONE, 0),
     )

@@ -7,9 +7,11 @@ from collections.abc import Sequence
 
 import trio
 from msgspec import Struct
+from msgspec.structs import replace
 
 from ..control.door import Door
 from ..control.shapes import TapStats
+from ..control.shapes.reads import ChildShape, TapFilters
 from ..failures import Failure
 from .say import span, unix
 
@@ -21,10 +23,13 @@ _NAMES = ("Outbox buffer", "Repositories", "Records", "Resync buffer")
 
 
 class Seen(Struct, frozen=True):
-    """`stats` are the last that Tap told; `failure` is why it tells none now."""
+    """`stats` are the last that Tap told; `failure` is why it tells none now. `child` is the Tap
+    that we run, `filters` its filter and what it should be."""
 
     stats: TapStats | None = None
     failure: str | None = None
+    child: ChildShape | None = None
+    filters: TapFilters | None = None
 
 
 class Tile(Struct, frozen=True):
@@ -36,10 +41,13 @@ class Tile(Struct, frozen=True):
 
 
 class Tiles(Struct, frozen=True):
-    """Tap's numbers and a sentence on them."""
+    """Tap's numbers and a sentence on them; sentences on its process and its filter. `line` is what
+    its environment should have, if that is for somebody to set."""
 
     tiles: Sequence[Tile]
     sentence: str
+    notes: Sequence[str] = ()
+    line: str = ""
 
 
 class Looks:
@@ -60,19 +68,36 @@ class Looks:
         return self._seen
 
     async def _look(self) -> Seen:
+        stats, failure = await self._asked()
+        return Seen(stats, failure, self._door.child(), await self._door.filters())
+
+    async def _asked(self) -> tuple[TapStats | None, str | None]:
         counters, channel = self._door.counters, self._door.channel()
         every_s = float(self._door.config().tap.stats_interval)
         try:
             with trio.fail_after(WITHIN_S):
-                return Seen(await counters.stats(channel, every_s))
+                return await counters.stats(channel, every_s), None
         except Failure as failure:
-            return Seen(counters.last(channel), failure.message)
+            return counters.last(channel), failure.message
         except trio.TooSlowError:
-            return Seen(counters.last(channel), f"no answer within {WITHIN_S:g} s")
+            return counters.last(channel), f"no answer within {WITHIN_S:g} s"
 
 
 def tiles(seen: Seen, unacked: int, now: float) -> Tiles:
-    """Tap's numbers as a page shows them. Pure."""
+    """Tap as a page shows it. Pure."""
+    shown = _numbers(seen, unacked, now)
+    notes = [] if seen.child is None else [seen.child.sentence]
+    if seen.filters is None:
+        return replace(shown, notes=notes)
+    for_somebody = seen.filters.actual is None
+    return replace(
+        shown,
+        notes=[*notes, seen.filters.sentence],
+        line=seen.filters.line if for_somebody else "",
+    )
+
+
+def _numbers(seen: Seen, unacked: int, now: float) -> Tiles:
     stats, down = seen.stats, seen.failure
     if stats is None:
         sentence = f"Tap does not answer: {down}." if down else "Tap was not asked yet."

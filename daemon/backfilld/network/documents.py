@@ -16,6 +16,13 @@ DOCUMENT_BYTES_MAX = 64 * 2**10  # a usual one has 1 KB
 _HANDLE = "at://"
 
 
+class SigningKey(Struct, frozen=True):
+    """The key of a repository as the document writes it; nothing is checked."""
+
+    type: str
+    multibase: str
+
+
 class DidDocument(Struct, frozen=True):
     """What we want to know of one. `handle` is claimed, until it is found to lead back here;
     `pds` is what the document says, see `pds_of`."""
@@ -23,6 +30,7 @@ class DidDocument(Struct, frozen=True):
     did: Did
     handle: Handle | None
     pds: str | None
+    key: SigningKey | None = None
 
 
 class _Service(Struct):
@@ -31,10 +39,17 @@ class _Service(Struct):
     serviceEndpoint: object = None
 
 
+class _Method(Struct):
+    id: object = None
+    type: object = None
+    publicKeyMultibase: object = None
+
+
 class _Body(Struct):
     id: str
     alsoKnownAs: list[object] | None = None
     service: list[_Service] | None = None
+    verificationMethod: list[_Method] | None = None
 
 
 def read(body: bytes, did: Did) -> DidDocument:
@@ -45,7 +60,12 @@ def read(body: bytes, did: Did) -> DidDocument:
         raise Failure("bad_answer", f"the DID document cannot be read: {error}") from error
     if found.id != did:
         raise Failure("bad_answer", f"the DID document is of {shown(found.id)}, not of {did}")
-    return DidDocument(did, _handle(found.alsoKnownAs or []), _pds(found.service or []))
+    return DidDocument(
+        did,
+        _handle(found.alsoKnownAs or []),
+        _pds(found.service or []),
+        _key(found.verificationMethod or []),
+    )
 
 
 def pds_of(document: DidDocument) -> str:
@@ -78,4 +98,13 @@ def _pds(services: list[_Service]) -> str | None:
         ours = isinstance(one.id, str) and one.id.endswith("#atproto_pds")
         if ours and one.type == "AtprotoPersonalDataServer":
             return one.serviceEndpoint if isinstance(one.serviceEndpoint, str) else None
+    return None
+
+
+def _key(methods: list[_Method]) -> SigningKey | None:
+    for one in methods:
+        if isinstance(one.id, str) and one.id.endswith("#atproto"):
+            kind, key = one.type, one.publicKeyMultibase
+            usual = isinstance(kind, str) and isinstance(key, str)
+            return SigningKey(str(kind), str(key)) if usual else None
     return None

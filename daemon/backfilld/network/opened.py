@@ -15,6 +15,7 @@ from .fetch import Lexicons
 from .guard import Guard, GuardedTransport
 from .handles import Handles
 from .identity import WITHIN_S, Identity
+from .pds import PdsClient
 
 
 class Network(NamedTuple):
@@ -23,6 +24,7 @@ class Network(NamedTuple):
     identity: Identity
     handles: Handles
     lexicons: Lexicons
+    pds: PdsClient
 
 
 @asynccontextmanager
@@ -39,4 +41,9 @@ async def open_network(
         asking.client(WITHIN_S, transport=guarded, headers=headers) as strangers,
     ):
         identity = Identity(plc, strangers, dns, config.plc_url, allowed, clock)
-        yield Network(identity, Handles(identity), Lexicons(dns, identity, strangers, clock))
+        yield Network(
+            identity,
+            Handles(identity),
+            Lexicons(dns, identity, strangers, clock),
+            PdsClient(strangers, clock),
+        )

@@ -11,7 +11,8 @@ from typing import NamedTuple
 
 from backfilld_events.ids import Did, Nsid, Rkey
 
-from . import rows
+from . import counting, rows
+from .counting import More
 
 _OF = "collection = (SELECT id FROM collection WHERE nsid = ?)"
 # word for word the conditions of the partial indexes (migrations)
@@ -33,7 +34,9 @@ def one(db: sqlite3.Connection, did: Did, nsid: Nsid, rkey: Rkey, at: int) -> bo
         f" AND repo = (SELECT id FROM repo WHERE did = ?) AND {_HELD}",
         (at, rkey, did, nsid),
     ).rowcount
-    _count(db, nsid, changed)
+    if changed:
+        (hidden,) = db.execute("SELECT hidden > 0 FROM repo WHERE did = ?", (did,)).fetchone()
+        _count(db, nsid, 1, hidden)
     return changed > 0
 
 
@@ -45,13 +48,14 @@ def some(db: sqlite3.Connection, nsid: Nsid, upto: int, limit: int) -> Portion:
     held, more = _first(db, _HELD, nsid, upto, limit)
     taken: list[tuple[Did, int]] = []
     if held:
-        taken = db.execute(
-            "SELECT did, count(*) FROM record JOIN repo ON repo.id = record.repo"
+        gone = db.execute(
+            "SELECT did, count(*), hidden > 0 FROM record JOIN repo ON repo.id = record.repo"
             f" WHERE {_HELD} AND record.id <= ? GROUP BY record.repo",
             (nsid, held[-1]),
         ).fetchall()
         db.execute(f"DELETE FROM record WHERE {_HELD} AND id <= ?", (nsid, held[-1]))
-        _count(db, nsid, len(held))
+        taken = [(did, count) for did, count, _ in gone]
+        _count(db, nsid, len(held), sum(count for _, count, hidden in gone if hidden))
     if not more:
         left, more = _first(db, _REMOVED, nsid, upto, limit - len(held))
         if left:
@@ -68,5 +72,6 @@ def _first(
     return found[:limit], len(found) > limit
 
 
-def _count(db: sqlite3.Connection, nsid: Nsid, fewer: int) -> None:
-    db.execute("UPDATE collection SET records = records - ? WHERE nsid = ?", (fewer, nsid))
+def _count(db: sqlite3.Connection, nsid: Nsid, fewer: int, hidden: int) -> None:
+    (number,) = db.execute("SELECT id FROM collection WHERE nsid = ?", (nsid,)).fetchone()
+    counting.keep(db, {number: More(-fewer, -hidden)})

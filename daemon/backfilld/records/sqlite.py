@@ -1,13 +1,13 @@
 """The index in one SQLite file.
 
-The one rule: rows, counters, dead letters and the receipt of a group are one transaction, so the
-receipts always sum up to the rows. Which version wins is `rules`' business, the SQL of records
-is `rows`'.
+The one rule: rows, counters, accounts, dead letters and the receipt of a group are one transaction,
+so the receipts always sum up to the rows. Which version wins is `rules`' business, what becomes of
+an account `accounts`', which rows are ghosts `ghosts`'; the SQL of records is `rows`'.
 """
 
 import sqlite3
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
@@ -15,14 +15,20 @@ from typing import Final
 import msgspec
 from msgspec.structs import replace
 
-from backfilld_events.ids import Did, Nsid, Rkey
+from backfilld_events.ids import Did, Nsid, Rev, Rkey
 from backfilld_events.log.file import open_writer
 
 from ..deliveries import AccountDelivery, DeadDelivery, RecordDelivery
-from . import removing, rows
+from . import counting, letters, removing, rows, sweeping
+from .accounts import Hidden, Policies
+from .counting import More
+from .ghosts import Evidence
 from .interned import Interned
+from .letters import Handled, Letter, Limits, Outcome
 from .rules import SAME, first, judge
-from .store import Counts, Group, Receipt, Removal
+from .standing import Standing
+from .store import Counts, Ghosts, Group, Receipt, Removal, Swept
+from .tallies import Tallies, counts, rounds
 
 _ENCODE = msgspec.msgpack.Encoder().encode
 _DECODE = msgspec.msgpack.Decoder(Receipt).decode
@@ -30,24 +36,40 @@ _DECODE = msgspec.msgpack.Decoder(Receipt).decode
 _REV: Final = 3  # places in a rows.Row
 _CID: Final = 4
 
-_Tallies = Counter[tuple[Did, Nsid, str]]
-"""How often each verdict fell; the words are the fields of Counts."""
+LEFT_AT_ONCE = 5_000  # rows of an account that is gone, deleted with the news of it
+LETTERS_BYTES_MAX = 2**30
 
 
 class SqliteStore:
     """A RecordStore; see the port for what its methods promise."""
 
-    def __init__(self, db: sqlite3.Connection, dead_letter_max: int) -> None:
-        """`dead_letter_max`: bytes kept of one unusable message."""
-        self._db, self._dead_letter_max = db, dead_letter_max
+    def __init__(
+        self,
+        db: sqlite3.Connection,
+        dead_letter_max: int,
+        dead_letters_max: int = LETTERS_BYTES_MAX,
+        policies: Policies | None = None,
+    ) -> None:
+        """`dead_letter_max`: bytes kept of one unusable message; `dead_letters_max`: of all."""
+        self._db, self._limits = db, Limits(dead_letter_max, dead_letters_max)
         self._repos = Interned(db, "repo", "did")
         self._collections = Interned(db, "collection", "nsid")
+        self._standing = Standing(db, policies or Policies())
         self._expect_known = False  # whether most of the last group were known: it may go on so
+        with self._transaction():
+            self._standing.follow()
 
     @classmethod
-    def open(cls, path: Path, dead_letter_max: int) -> "SqliteStore":
+    def open(
+        cls,
+        path: Path,
+        dead_letter_max: int,
+        dead_letters_max: int = LETTERS_BYTES_MAX,
+        policies: Policies | None = None,
+    ) -> "SqliteStore":
         """Opens or makes the index at `path`. Raises file.BadFile."""
-        return cls(open_writer(path, "backfilld.records"), dead_letter_max)
+        db = open_writer(path, "backfilld.records")
+        return cls(db, dead_letter_max, dead_letters_max, policies)
 
     def commit(self, group: Group, indexed_at: int) -> Receipt:
         with self._transaction():
@@ -65,8 +87,46 @@ class SqliteStore:
     def remove_some(self, removal: Removal, upto: int, limit: int) -> Receipt:
         with self._transaction():
             taken, last = removing.some(self._db, removal.collection, upto, limit)
-            counts = [(did, removal.collection, Counts(deleted=count)) for did, count in taken]
-            return self._written(counts, removal=replace(removal, last=last))
+            fewer = [(did, removal.collection, Counts(deleted=count)) for did, count in taken]
+            return self._written(fewer, removal=replace(removal, last=last))
+
+    def purge(self, limit: int) -> bool:
+        if not self._standing.is_leaving:
+            return False
+        with self._transaction():
+            if taken := self._standing.delete(limit):
+                self._written([(did, nsid, Counts(deleted=n)) for did, nsid, n in taken])
+        return self._standing.is_leaving
+
+    def sweep(
+        self,
+        did: Did,
+        collections: Collection[Nsid],
+        records: int,
+        rev: Rev,
+        indexed_at: int,
+        before: Rev | None = None,
+    ) -> Swept:
+        with self._transaction():
+            seen = Evidence(records, rev, before)
+            verdict, gone = sweeping.sweep(self._db, did, collections, seen, indexed_at)
+            if not gone:
+                return Swept(verdict, None)
+            fewer = [(did, nsid, Counts(deleted=n)) for nsid, n in gone]
+            return Swept(verdict, self._written(fewer, ghosts=Ghosts(rev, records)))
+
+    def letters(self, ids: Sequence[int], *, with_raw: bool) -> list[Letter]:
+        return letters.read(self._db, ids, with_raw=with_raw)
+
+    def open_letters(self, collection: Nsid | None, after: int, limit: int) -> list[int]:
+        return letters.open_ones(self._db, collection, after, limit)
+
+    def settle(
+        self, handled: Handled, outcomes: Sequence[Outcome], group: Group, indexed_at: int
+    ) -> Receipt:
+        with self._transaction():
+            letters.settle(self._db, outcomes, indexed_at)
+            return self._commit(group, indexed_at, handled)
 
     def newest(self) -> int:
         return rows.last_id(self._db)
@@ -83,9 +143,12 @@ class SqliteStore:
     def close(self) -> None:
         self._db.close()
 
-    def _commit(self, group: Group, indexed_at: int) -> Receipt:
-        tallies: _Tallies = Counter()
-        for records in _rounds(group.records):
+    def _commit(self, group: Group, indexed_at: int, handled: Handled | None = None) -> Receipt:
+        barred = self._standing.hear(self._note(group.accounts))
+        away = self._away(group.records)
+        let_in, kept_out = _apart(group.records, away)
+        tallies: Tallies = Counter()
+        for records in rounds(let_in):
             dids = [one.did for one in records]
             nsids = [one.collection for one in records]
             repos, collections = self._repos.numbers(dids), self._collections.numbers(nsids)
@@ -95,23 +158,27 @@ class SqliteStore:
             ]
             words = self._take_in(asked, indexed_at)
             tallies.update(zip(dids, nsids, words, strict=True))
-        self._count_rows(tallies)
-        tallies.update((one.did, one.collection, "ignored") for one in group.ignored)
+        self._count_rows(tallies, away)
+        taken = self._standing.delete(LEFT_AT_ONCE, barred)
+        tallies.update({(did, nsid, "deleted"): count for did, nsid, count in taken})
+        ignored = [*group.ignored, *kept_out]
+        tallies.update((one.did, one.collection, "ignored") for one in ignored)
         unreadable = self._bury(group.dead, tallies, indexed_at)
-        self._note(group.accounts)
         accounts = [(one.did, one.status, one.handle) for one in group.accounts]
-        return self._written(_counts(tallies), accounts, unreadable)
+        return self._written(counts(tallies), accounts, unreadable, handled=handled)
 
     def _written(
         self,
-        counts: list[tuple[Did, Nsid, Counts]],
+        of_each: list[tuple[Did, Nsid, Counts]],
         accounts: Sequence[tuple[Did, str, str]] = (),
         unreadable: int = 0,
         removal: Removal | None = None,
+        ghosts: Ghosts | None = None,
+        handled: Handled | None = None,
     ) -> Receipt:
         """The receipt of the transaction under way."""
         (last,) = self._db.execute("SELECT coalesce(max(no), 0) FROM receipt").fetchone()
-        receipt = Receipt(last + 1, counts, list(accounts), unreadable, removal)
+        receipt = Receipt(last + 1, of_each, list(accounts), unreadable, removal, ghosts, handled)
         self._db.execute("INSERT INTO receipt VALUES (?, ?)", (receipt.no, _ENCODE(receipt)))
         return receipt
 
@@ -126,6 +193,7 @@ class SqliteStore:
                 self._db.rollback()
             self._repos.forget()
             self._collections.forget()
+            self._standing.reload()
             raise
 
     def _take_in(self, asked: list[rows.Row], at: int) -> list[str]:
@@ -157,60 +225,56 @@ class SqliteStore:
         rows.update(self._db, changed, at)
         return words
 
-    def _count_rows(self, tallies: _Tallies) -> None:
+    def _count_rows(self, tallies: Tallies, away: Mapping[Did, Hidden]) -> None:
         """Keeps each collection's number of rows that are no tombstones."""
         more: Counter[Nsid] = Counter()
-        for (_, nsid, word), count in tallies.items():
-            more[nsid] += count * ((word == "inserted") - (word == "deleted"))
+        hidden: Counter[Nsid] = Counter()
+        for (did, nsid, word), count in tallies.items():
+            change = count * ((word == "inserted") - (word == "deleted"))
+            more[nsid] += change
+            if did in away:
+                hidden[nsid] += change
         numbers = self._collections.numbers(more)
-        self._db.executemany(
-            "UPDATE collection SET records = records + ? WHERE id = ?",
-            [(count, numbers[nsid]) for nsid, count in more.items() if count],
-        )
+        changes = {numbers[nsid]: More(count, hidden[nsid]) for nsid, count in more.items()}
+        counting.keep(self._db, changes)
 
-    def _bury(self, dead: Iterable[DeadDelivery], tallies: _Tallies, at: int) -> int:
-        unreadable = 0
-        for one in dead:
-            self._db.execute(
-                "INSERT INTO dead_letter (at, why, did, collection, rkey, raw, raw_bytes)"
-                " VALUES (?, ?, ?, ?, ?, ?, ?)",
-                (
-                    at, one.why, one.did, one.collection, one.rkey,
-                    one.raw[: self._dead_letter_max], len(one.raw),
-                ),
-            )  # fmt: skip
-            if one.did is not None and one.collection is not None:
-                tallies[one.did, one.collection, "dead"] += 1
-            else:
-                unreadable += 1
-        return unreadable
+    def _away(self, records: list[RecordDelivery]) -> dict[Did, Hidden]:
+        """Those of their repositories that are not shown."""
+        if not self._standing.is_anybody_away:
+            return {}
+        dids = {one.did for one in records}
+        numbers = self._repos.numbers(dids)
+        named = {numbers[did]: did for did in dids}
+        return {named[number]: how for number, how in self._standing.away(named).items()}
 
-    def _note(self, accounts: list[AccountDelivery]) -> None:
+    def _bury(self, dead: list[DeadDelivery], tallies: Tallies, at: int) -> int:
+        """Those that have no repository to count under."""
+        if not dead:
+            return 0
+        letters.bury(self._db, dead, self._limits, at)
+        known = [
+            (one.did, one.collection, "dead")
+            for one in dead
+            if one.did is not None and one.collection is not None
+        ]
+        tallies.update(known)
+        return len(dead) - len(known)
+
+    def _note(self, accounts: list[AccountDelivery]) -> dict[int, str]:
+        """The last status of each, by its repository's number."""
         numbers = self._repos.numbers([one.did for one in accounts])
-        self._db.executemany(
-            "UPDATE repo SET status = ?, handle = ? WHERE id = ?",
-            [(one.status, one.handle, numbers[one.did]) for one in accounts],
-        )
+        said = [(one.status, one.handle, numbers[one.did]) for one in accounts]
+        self._db.executemany("UPDATE repo SET status = ?, handle = ? WHERE id = ?", said)
+        return {number: status for status, _, number in said}
 
 
-def _rounds(records: list[RecordDelivery]) -> list[list[RecordDelivery]]:
-    """`records` in rounds, in none of which a key comes twice; the versions of a key keep their
-    order. All but always there is one round."""
-    if len({one.rkey for one in records}) == len(records):
-        return [records]  # no need to look at the whole keys
-    keys = [(one.did, one.collection, one.rkey) for one in records]
-    rounds: list[list[RecordDelivery]] = []
-    seen: Counter[tuple[Did, Nsid, Rkey]] = Counter()
-    for key, one in zip(keys, records, strict=True):
-        if seen[key] == len(rounds):
-            rounds.append([])
-        rounds[seen[key]].append(one)
-        seen[key] += 1
-    return rounds
-
-
-def _counts(tallies: _Tallies) -> list[tuple[Did, Nsid, Counts]]:
-    counts: dict[tuple[Did, Nsid], dict[str, int]] = {}
-    for (did, nsid, word), count in tallies.items():
-        counts.setdefault((did, nsid), {})[word] = count
-    return [(did, nsid, Counts(**words)) for (did, nsid), words in counts.items()]
+def _apart(
+    records: list[RecordDelivery], away: Mapping[Did, Hidden]
+) -> tuple[list[RecordDelivery], list[RecordDelivery]]:
+    """Those that are let in, and those whose accounts have their records deleted: they may come
+    after the news of it."""
+    barred = {did for did, how in away.items() if how is Hidden.BARRED}
+    if not barred:
+        return records, []
+    let_in = [one for one in records if one.did not in barred]
+    return let_in, [one for one in records if one.did in barred]

@@ -1,12 +1,15 @@
 """The port of the index: what a store of records must be able to do, in the pump's words."""
 
+from collections.abc import Collection, Sequence
 from typing import NamedTuple, Protocol
 
 from msgspec import Struct
 
-from backfilld_events.ids import Did, Nsid, Rkey
+from backfilld_events.ids import Did, Nsid, Rev, Rkey
 
 from ..deliveries import AccountDelivery, DeadDelivery, RecordDelivery
+from .ghosts import Verdict
+from .letters import Handled, Letter, Outcome
 
 
 class Group(NamedTuple):
@@ -43,11 +46,20 @@ class Removal(Struct, frozen=True, array_like=True):
     last: bool = True
 
 
+class Ghosts(Struct, frozen=True, array_like=True):
+    """The fetch by which rows were found to be gone; as catalog.index.GhostsRemoved."""
+
+    rev: Rev
+    records: int
+
+
 class Receipt(Struct, frozen=True, array_like=True):
     """What one committed group did, written in its transaction. Numbers have no gap.
 
     `accounts` are (did, status, handle). `unreadable` messages had no repository to count under.
-    With `removal` it was no group, but a person; `counts` say how many were deleted.
+    With `removal` it was no group, but a person; `counts` say how many were deleted. So they do
+    with `ghosts`, of one repository. With `handled` a person did something about dead letters, and
+    `counts` say what came of their records.
     """
 
     no: int
@@ -55,13 +67,29 @@ class Receipt(Struct, frozen=True, array_like=True):
     accounts: list[tuple[Did, str, str]]
     unreadable: int
     removal: Removal | None = None
+    ghosts: Ghosts | None = None
+    handled: Handled | None = None
+
+
+class Swept(NamedTuple):
+    """What a sweep found. No receipt: it changed nothing."""
+
+    verdict: Verdict
+    receipt: Receipt | None
 
 
 class RecordStore(Protocol):
     """One thread at a time. Every method is one transaction, durable when it returns."""
 
     def commit(self, group: Group, indexed_at: int) -> Receipt:
-        """Writes a group and its receipt. `indexed_at` is microseconds, UTC."""
+        """Writes a group and its receipt. `indexed_at` is microseconds, UTC.
+
+        Accounts count as of its end: records of those whose policy is to delete are ignored, and
+        the rows they had are counted as deleted; if there are many, the rest by `purge`."""
+
+    def purge(self, limit: int) -> bool:
+        """Deletes at most `limit` rows of accounts whose policy is to delete. Whether there are
+        more."""
 
     def remove(
         self, did: Did, collection: Nsid, rkey: Rkey, actor: str, indexed_at: int
@@ -71,6 +99,33 @@ class RecordStore(Protocol):
     def remove_some(self, removal: Removal, upto: int, limit: int) -> Receipt:
         """Takes out at most `limit` records of a collection, none with a number above `upto`, and
         leaves nothing behind. `last` of its removal says whether that was all."""
+
+    def sweep(
+        self,
+        did: Did,
+        collections: Collection[Nsid],
+        records: int,
+        rev: Rev,
+        indexed_at: int,
+        before: Rev | None = None,
+    ) -> Swept:
+        """Removes the rows of a repository that it no longer holds, if ghosts.judge is sure.
+
+        To be called after a whole fetch, once Tap says `active`, `rev` and `records` in one answer
+        and all that it had sent is committed; `before` is the rev it had when it was taken out.
+        `collections` are all that Tap is known to send, and no other: rows of one that it does not
+        send look like ghosts."""
+
+    def letters(self, ids: Sequence[int], *, with_raw: bool) -> list[Letter]:
+        """Those of these dead letters that there are."""
+
+    def open_letters(self, collection: Nsid | None, after: int, limit: int) -> list[int]:
+        """The numbers of dead letters that nobody has settled, in order."""
+
+    def settle(
+        self, handled: Handled, outcomes: Sequence[Outcome], group: Group, indexed_at: int
+    ) -> Receipt:
+        """Notes what became of dead letters, and commits what was found in their place."""
 
     def newest(self) -> int:
         """The highest number that a record has or had; one that comes later has a higher one."""

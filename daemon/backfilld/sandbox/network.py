@@ -5,8 +5,9 @@ The one rule: both ways lead to the same handlers. `async with` it for tests in 
 killed and started again; its disk outlives it.
 """
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from dataclasses import replace
 from types import TracebackType
 from typing import NamedTuple, Self
 
@@ -156,6 +157,21 @@ class SandboxNetwork:
         if self._tap_port is not None:
             await self._nursery.start(self._listen, tap)
         return tap
+
+    async def restart_tap(self, *, filters: Sequence[str] | None = None) -> Tap:
+        """Kills Tap and starts it again on the same disk, with another collection filter if one is
+        given; empty: every collection."""
+        if filters is None:
+            return await self.start_tap()
+        return await self.start_tap(replace(self.settings, collection_filters=tuple(filters)))
+
+    async def forget_all(self) -> Tap:
+        """Tap loses its database: the next life has never heard of anybody."""
+        self.kill_tap()
+        if self._previous is not None:
+            await self._previous.gone.wait()
+        self.disk.lose_database()
+        return await self.start_tap()
 
     async def _live(self, tap: Tap, *, task_status: trio.TaskStatus[None]) -> None:
         await tap.run(task_status=task_status)

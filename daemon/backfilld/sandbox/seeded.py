@@ -1,7 +1,7 @@
 """What a seed says of each repository: names, host, fate, records. Pure, and stored nowhere."""
 
 from collections.abc import Sequence
-from typing import Literal
+from typing import Literal, get_args
 
 from backfilld_events.ids import Did, Nsid, Rev, Rkey
 
@@ -20,9 +20,19 @@ Trouble = Literal[
     "pds_down",
     "rate_limited_once",
     "undecodable",  # its first record cannot be read; the others are fine
-    # only by hand:
+    # not among ODD_FATES:
     "identity_hangs",  # looking it up never ends, and holds a worker for good
     "empty_bytes",  # a record holds {"$bytes":""}: Tap cannot write the repository at all
+    "no_pds",  # its DID document names none
+    "pds_hangs",
+    "pds_resets",
+    "pds_500",
+    "pds_502",
+    "bad_signature",
+    "cut_car",
+    "empty_car",
+    "missing_block",  # its first record is not in the CAR: dropped, and the others are fine
+    "other_did",  # the commit names another account, which nobody notices
 ]
 Fate = Status | Trouble
 """What meets whoever fetches a repository; `active` is a plain one."""
@@ -36,6 +46,12 @@ ODD_FATES: tuple[Fate, ...] = (
     "rate_limited_once",
     "undecodable",
 )
+EVERY_FATE: tuple[Fate, ...] = tuple(
+    fate
+    for fate in (*get_args(Status), *get_args(Trouble))
+    if fate not in ("active", "identity_hangs")
+)
+"""All that one account can have without stopping the others."""
 
 
 class Seeded:
@@ -43,7 +59,7 @@ class Seeded:
 
     Every repository holds the first of `collections`; each further one is held by every second.
     `records_per_repo` counts for each of them: a number, or the least and the most. Of all
-    repositories, `odd_share` has one of ODD_FATES, and `empty_share` is listed but holds nothing
+    repositories, `odd_share` has one of `odd_fates`, and `empty_share` is listed but holds nothing
     any more. With `large_text_chars` the first record of all has a text of that size.
     """
 
@@ -55,6 +71,7 @@ class Seeded:
         records_per_repo: int | tuple[int, int] = (1, 5),
         *,
         odd_share: float = 0.0,
+        odd_fates: Sequence[Fate] = ODD_FATES,
         empty_share: float = 0.0,
         hosts: int = 3,
         large_text_chars: int = 0,
@@ -65,6 +82,7 @@ class Seeded:
             if isinstance(records_per_repo, int)
             else records_per_repo
         )
+        self._odd_fates = tuple(odd_fates)
         self._odd, self._empty = int(odd_share * 2**20), int(empty_share * 2**20)
         self._hosts, self._large_chars = hosts, large_text_chars
         self._dids = DidMap(seed)
@@ -91,7 +109,7 @@ class Seeded:
         chance = self._chance(ordinal, 0)
         if ordinal >= self.repos or chance & 0xFFFFF >= self._odd:
             return "active"
-        return ODD_FATES[(chance >> 20) % len(ODD_FATES)]
+        return self._odd_fates[(chance >> 20) % len(self._odd_fates)]
 
     def holds(self, ordinal: int, position: int) -> bool:
         """Whether a repository ever held the collection at `position`."""

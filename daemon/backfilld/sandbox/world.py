@@ -13,11 +13,19 @@ from backfilld_events.ids import Cid, Did, Nsid, Rev, Rkey
 from .bodies import changed_body
 from .changes import AccountChange, ChangedRepo, Commit, FirehoseEvent, Record, Status, Write
 from .naming import cid_of, tid
-from .seeded import LATER_MICROS, Fate, Seeded
+from .pds import Pds
+from .seeded import LATER_MICROS, ODD_FATES, Fate, Seeded
 
 Reason = Literal["unknown", "empty"] | Fate
 _STATUS_OF: dict[Fate, Status] = {status: status for status in get_args(Status)}
-_FETCHED: tuple[Fate, ...] = ("active", "rate_limited_once", "undecodable")
+_FETCHED: tuple[Fate, ...] = (
+    "active",
+    "rate_limited_once",
+    "undecodable",
+    "missing_block",
+    "other_did",
+)
+_BEFORE_ANY_PDS: tuple[Fate, ...] = ("not_on_plc", "identity_hangs", "no_pds")
 
 
 class Row(NamedTuple):
@@ -41,6 +49,7 @@ class World(Seeded):
         records_per_repo: int | tuple[int, int] = (1, 5),
         *,
         odd_share: float = 0.0,
+        odd_fates: Sequence[Fate] = ODD_FATES,
         empty_share: float = 0.0,
         hosts: int = 3,
         large_text_chars: int = 0,
@@ -51,6 +60,7 @@ class World(Seeded):
             collections,
             records_per_repo,
             odd_share=odd_share,
+            odd_fates=odd_fates,
             empty_share=empty_share,
             hosts=hosts,
             large_text_chars=large_text_chars,
@@ -63,6 +73,7 @@ class World(Seeded):
         self._changed: dict[int, ChangedRepo] = {}
         self._fates: dict[int, Fate] = {}
         self._said_429: set[int] = set()
+        self._servers: dict[str, Pds] = {}  # by address
         self._revs = self._bodies = 0
 
     def ordinal(self, did: str) -> int | None:
@@ -73,6 +84,18 @@ class World(Seeded):
     def fate(self, ordinal: int) -> Fate:
         by_hand = self._fates.get(ordinal)
         return super().fate(ordinal) if by_hand is None else by_hand
+
+    def pds(self, host: str) -> Pds:
+        """The server at an address as `host` gives it, to be changed."""
+        return self._servers.setdefault(host, Pds())
+
+    def met(self, ordinal: int) -> Fate:
+        """What meets whoever fetches the repository: the account's fate, or that of its PDS."""
+        own = self.fate(ordinal)
+        if not self._servers or own in _BEFORE_ANY_PDS:
+            return own
+        server = self._servers.get(self.host(ordinal))
+        return own if server is None or server.fate is None else server.fate
 
     def status(self, ordinal: int) -> Status:
         """What the account's host says of it."""
@@ -88,8 +111,16 @@ class World(Seeded):
             return super().records(ordinal)
         return [changed.records[path] for path in sorted(changed.records)]
 
-    def says_429(self, ordinal: int) -> bool:
-        """Whether this fetch is answered 429: the first one of such an account is."""
+    def fetched(self, ordinal: int) -> list[Record]:
+        """What of its records whoever fetches the repository finds, if it can be fetched."""
+        return self.records(ordinal)[self.fate(ordinal) == "missing_block" :]
+
+    def says_429(self, ordinal: int, now: float) -> bool:
+        """Whether a fetch at this moment is answered 429: by a PDS that was told to, and the first
+        one of an account whose fate it is."""
+        server = self._servers.get(self.host(ordinal))
+        if server is not None and server.says_429(now):
+            return True
         if self.fate(ordinal) != "rate_limited_once" or ordinal in self._said_429:
             return False
         self._said_429.add(ordinal)
@@ -115,17 +146,17 @@ class World(Seeded):
         ordinal = self.ordinal(did)
         if ordinal is None:
             return "unknown"
-        if (fate := self.fate(ordinal)) not in _FETCHED:
+        if (fate := self.met(ordinal)) not in _FETCHED:
             return fate
-        records = self.records(ordinal)
+        records = self.fetched(ordinal)
         if not records:
             return "empty"
         return None if any(record.body is not None for record in records) else "undecodable"
 
     def _arriving(self, collection: str) -> Iterator[tuple[Did, Record]]:
         for ordinal in range(self.accounts):
-            if self.fate(ordinal) in _FETCHED:
-                for record in self.records(ordinal):
+            if self.met(ordinal) in _FETCHED:
+                for record in self.fetched(ordinal):
                     if record.collection == collection:
                         yield self.did(ordinal), record
 
@@ -136,17 +167,19 @@ class World(Seeded):
         self.accounts += 1
         return self.did(self.accounts - 1)
 
-    def create(self, did: Did, collection: Nsid, rkey: str | None = None) -> Commit:
-        """Writes a new record, of any body."""
+    def create(
+        self, did: Did, collection: Nsid, rkey: str | None = None, *, heard: bool = True
+    ) -> Commit:
+        """Writes a new record, of any body. `heard`: as for `commit`."""
         key = rkey or tid(LATER_MICROS + self._revs + 1, 1)
-        return self.commit(did, [self.write("create", collection, key)])
+        return self.commit(did, [self.write("create", collection, key)], heard=heard)
 
-    def update(self, did: Did, collection: Nsid, rkey: str) -> Commit:
+    def update(self, did: Did, collection: Nsid, rkey: str, *, heard: bool = True) -> Commit:
         """Gives a record another body."""
-        return self.commit(did, [self.write("update", collection, rkey)])
+        return self.commit(did, [self.write("update", collection, rkey)], heard=heard)
 
-    def delete(self, did: Did, collection: Nsid, rkey: str) -> Commit:
-        return self.commit(did, [Write("delete", collection, Rkey(rkey), None)])
+    def delete(self, did: Did, collection: Nsid, rkey: str, *, heard: bool = True) -> Commit:
+        return self.commit(did, [Write("delete", collection, Rkey(rkey), None)], heard=heard)
 
     def write(
         self,

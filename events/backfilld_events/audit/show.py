@@ -8,6 +8,7 @@ from .. import ids
 from ..catalog.index import RecordsCommitted, RecordsRemoved
 from ..catalog.job import BatchHandedOff, DidsGiven, PageDiscovered
 from ..catalog.lexicon import LexiconFetched, LexiconUploaded
+from ..catalog.reconcile import ReconcileAsked, ReposCompared
 from ..catalog.source import ReposObserved
 from ..row import Row, utc_text
 
@@ -51,6 +52,11 @@ def payload(row: Row) -> Payload:
             plain["accounts"] = [_named(account) for account in event.accounts]
         case RecordsRemoved():
             plain["repos"] = [_named(one) for one in event.repos]
+        case ReconcileAsked():
+            plain["dids"] = ids.unpack(event.dids)
+        case ReposCompared():
+            plain["differing"] = [_named(one) for one in event.differing]
+            plain["unread"] = [_named(one) for one in event.unread]
     return plain
 
 
@@ -90,6 +96,13 @@ def summary(row: Row) -> str:
         case LexiconUploaded() | LexiconFetched():
             flag = "with" if event.backfill else "without"
             return f"{event.kind} {event.nsid} revision {event.revision}, {flag} backfill"
+        case ReconcileAsked():
+            return f"compare {event.scope} of {' '.join(event.collections)} by {event.method}"
+        case ReposCompared():
+            return (
+                f"{event.count} repositories, {event.records} records the same, "
+                f"{len(event.differing)} differences, {len(event.unread)} not read"
+            )
         case _:
             fields: Payload = msgspec.to_builtins(event)
             return " ".join(f"{key}={ids.shown(value)}" for key, value in fields.items()) or "-"

@@ -28,9 +28,9 @@ class JobStarted(Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=
     lexicons of that moment; `asked_did` is set for exactly one account. `given`: the DIDs were
     named, and stand in DidsGiven; `digest` is then the SHA-256 of `ids.pack` of them, sorted, by
     which equal jobs are told. `mode`: `add` hands over, and lets Tap ignore those it has; `refetch`
-    has it fetch those anew; `auto` only those that it fetched without one of these collections. Jobs
-    of higher `priority` have their turn first. `idempotency_key`: the same key of
-    the same actor, the same job; `request` is then a SHA-256 of what was asked.
+    has it fetch those anew; `auto` only those that it fetched without one of these collections.
+    Jobs of higher `priority` have their turn first. `idempotency_key`: the same key of the same
+    actor, the same job; `request` is then a SHA-256 of what was asked.
     `listed_from`: an earlier job listed up to here, and this one looks for what came since.
     `retries`: the id of the job whose failed repositories these are, `kinds` of which kinds.
     Version 2 added the fields from `priority` on, version 3 those from `retries` on, and modes

@@ -1,26 +1,36 @@
 """Our rows held against the servers where the repositories are. Stream: `reconcile/<id>`."""
 
+from typing import Literal
+
 from msgspec import Struct
 
-from ..ids import Nsid
+from ..ids import Nsid, Rev
+
+Method = Literal["list", "repo"]
+"""How a server is read: `list` is its own word (listRecords), `repo` the signed repository."""
 
 
 class ReconcileAsked(Struct, frozen=True, forbid_unknown_fields=True):
-    """Somebody wants rows compared with the PDSes: of these repositories (`dids`, packed with
-    `ids.pack`, `count` of them), in these collections. `scope` says in words how they were chosen.
-    `repair`: what differs is fetched again."""
+    """Somebody wants rows compared with the PDSes, in these collections. `scope` says in words how
+    the repositories were chosen: these (`dids`, packed with `ids.pack`, `count` of them), or, with
+    `count` None, all there are, as they are found: of the collections, or of the job with the
+    number `job`. `repair`: what differs is fetched again."""
 
     scope: str
     collections: list[Nsid]
-    count: int
+    method: Method
+    count: int | None
     dids: bytes
+    job: int | None
     repair: bool
 
 
 class Difference(Struct, frozen=True, forbid_unknown_fields=True, array_like=True):
     """One repository (`ids.pack_one`) in one collection: how many records are `missing` here, here
     and not there (`extra`), or another version here than there (`different`); and some of their
-    rkeys, each after `-`, `+` or `~`."""
+    rkeys, each after `-`, `+` or `~`. `dead` letters of the two may explain what is missing. `rev`
+    is the server's at the last look, `newest` that of our rows: if it is older, news of the
+    repository may be under way."""
 
     repo: bytes
     collection: Nsid
@@ -28,10 +38,14 @@ class Difference(Struct, frozen=True, forbid_unknown_fields=True, array_like=Tru
     extra: int
     different: int
     samples: list[str]
+    dead: int
+    rev: Rev
+    newest: Rev | None
 
 
 class Unread(Struct, frozen=True, forbid_unknown_fields=True, array_like=True):
-    """A repository that could not be read from its PDS, and why."""
+    """A repository that was not compared, and why: `kind` is a failures.Kind, or `account` when it
+    is left out because its account is not active."""
 
     repo: bytes
     kind: str
@@ -39,10 +53,12 @@ class Unread(Struct, frozen=True, forbid_unknown_fields=True, array_like=True):
 
 
 class ReposCompared(Struct, frozen=True, forbid_unknown_fields=True):
-    """The next `count` of the repositories were compared: `records` were the same here and there.
-    Those not named in `differing` or `unread` are the same to the record."""
+    """The next `count` of the repositories were compared. Those not named in `differing` or `unread`
+    are the same to the record, and have `records` of them. `upto` is how far this came: a place in the `dids` that were asked for, an ordinal of the job, or a number of the
+    index."""
 
     count: int
+    upto: int
     records: int
     differing: list[Difference]
     unread: list[Unread]

@@ -87,6 +87,21 @@ class ReposReturned(Struct, frozen=True, forbid_unknown_fields=True):
     tap: str
 
 
+class Differing(Struct, frozen=True, forbid_unknown_fields=True, array_like=True):
+    """A repository (`ids.pack_one`) whose rows are not what they should be, and why, in a sentence;
+    empty: they are. `mend`: it is to be fetched anew."""
+
+    repo: bytes
+    why: str
+    mend: bool
+
+
+class ReposDiffer(Struct, frozen=True, forbid_unknown_fields=True):
+    """Rows were held against what Tap counts, or against the PDS, and are not the same."""
+
+    differing: list[Differing]
+
+
 class ReposMissing(Struct, frozen=True, forbid_unknown_fields=True):
     """Tap counts `found` repositories, and was given `expected`: it has forgotten some. All are
     asked about, until CensusEnded."""
@@ -122,6 +137,7 @@ SourceEvent = (
     | ReposLeaving
     | ReposLeft
     | ReposReturned
+    | ReposDiffer
     | ReposMissing
     | CensusEnded
     | TapStalled
@@ -135,6 +151,7 @@ TYPES: dict[str, type[SourceEvent]] = {
     "tap.repos-leaving": ReposLeaving,
     "tap.repos-left": ReposLeft,
     "tap.repos-returned": ReposReturned,
+    "tap.repos-differ": ReposDiffer,
     "tap.repos-missing": ReposMissing,
     "tap.census-ended": CensusEnded,
     "tap.stalled": TapStalled,

@@ -7,6 +7,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from ..catalog.reconcile import (
+    Method,
     ReconcileAsked,
     ReconcileEnded,
     ReconcileEvent,
@@ -16,7 +17,8 @@ from ..ids import Nsid
 
 
 class Reconcile(Struct, frozen=True, gc=False):
-    """The event at `position` names its `count` repositories; the first `compared` are done."""
+    """The event at `position` names its `count` repositories, or says which all are; it has come
+    as far as `upto`. `differing` and `unread` count repositories."""
 
     id: str
     position: int
@@ -24,12 +26,35 @@ class Reconcile(Struct, frozen=True, gc=False):
     started_at: float
     scope: str
     collections: tuple[Nsid, ...]
-    count: int
+    method: Method
+    count: int | None
+    job: int | None
     repair: bool
+    upto: int = 0
     compared: int = 0
     records: int = 0
     differing: int = 0
     unread: int = 0
+
+
+def begun(event: ReconcileAsked, *, run: str, actor: str, position: int, at: float) -> Reconcile:
+    """The comparison `run` as it was asked for."""
+    return Reconcile(
+        run, position, actor, at, event.scope, tuple(event.collections), event.method,
+        event.count, event.job, event.repair,
+    )  # fmt: skip
+
+
+def further(known: Reconcile, event: ReposCompared) -> Reconcile:
+    """The comparison after some more repositories."""
+    return replace(
+        known,
+        upto=event.upto,
+        compared=known.compared + event.count,
+        records=known.records + event.records,
+        differing=known.differing + len({one.repo for one in event.differing}),
+        unread=known.unread + len(event.unread),
+    )
 
 
 def evolve(
@@ -44,24 +69,11 @@ def evolve(
     """Those under way after `event` in the stream of the comparison `run`."""
     match event:
         case ReconcileAsked():
-            one = Reconcile(
-                run, position, actor, at, event.scope, tuple(event.collections), event.count,
-                event.repair,
-            )  # fmt: skip
-            return {**before, run: one}
+            return {**before, run: begun(event, run=run, actor=actor, position=position, at=at)}
         case ReposCompared():
             if (known := before.get(run)) is None:
                 return before
-            return {
-                **before,
-                run: replace(
-                    known,
-                    compared=known.compared + event.count,
-                    records=known.records + event.records,
-                    differing=known.differing + len(event.differing),
-                    unread=known.unread + len(event.unread),
-                ),
-            }
+            return {**before, run: further(known, event)}
         case ReconcileEnded():
             return {other: one for other, one in before.items() if other != run}
         case _:

@@ -15,6 +15,7 @@ from ..catalog.index import (
 )
 from ..catalog.source import (
     CensusEnded,
+    ReposDiffer,
     ReposLeaving,
     ReposLeft,
     ReposMissing,
@@ -86,7 +87,7 @@ class Source(Struct, frozen=True, gc=False):
 def evolve_source(source: Source, event: SourceEvent, at: float, position: int = 0) -> Source:
     """The source after what Tap was seen to do at `at`, and what we did with it."""
     match event:
-        case ReposObserved():  # first: there are thousands for one of the others
+        case ReposObserved() | ReposDiffer():  # first: thousands for one of the others
             return source
         case TapConnected():
             return replace(source, connected=True, since=at, why="", opened=position)

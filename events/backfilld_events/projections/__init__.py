@@ -12,18 +12,11 @@ from importlib import resources
 
 import msgspec
 
-from ..catalog import Event
-from ..catalog.index import RecordsCommitted, RecordsRemoved, RemovalAsked
-from ..catalog.job import (
-    BatchHandedOff,
-    DidsGiven,
-    JobCancelled,
-    JobEvent,
-    JobStarted,
-    PageDiscovered,
-)
-from ..catalog.lexicon import LexiconEvent
-from ..catalog.source import ReposObserved
+from ..catalog import Event, IndexEvent, JobEvent, LexiconEvent, SourceEvent
+from ..catalog.child import ChildStarted
+from ..catalog.index import GhostsRemoved, RecordsCommitted, RecordsRemoved, RemovalAsked
+from ..catalog.job import BatchHandedOff, DidsGiven, JobCancelled, JobStarted, PageDiscovered
+from ..catalog.source import ReposDiffer, ReposLeaving, ReposLeft, ReposObserved, ReposReturned
 from ..folds import INITIAL, State, evolve, job_after
 from ..folds.child import Child
 from ..folds.control import Control
@@ -36,7 +29,7 @@ from ..ids import Nsid
 from ..log import read
 from ..log.append import head
 from ..row import Row
-from . import coverage, emptied, jobs, news, pages
+from . import coverage, emptied, jobs, news, outings, pages, targets
 from .numbers import SECRET_BYTES, Mark, Numbers
 from .pages import Page
 
@@ -141,45 +134,71 @@ class Projections:
         )
 
     def _apply(self, before: State, row: Row, event: Event) -> None:
-        if isinstance(event, RecordsCommitted):
-            news.committed(self._db, self._numbers, event, row.position)
-        elif isinstance(event, RecordsRemoved):
-            news.removed(self._db, self._numbers, event, row.position)
-        elif isinstance(event, RemovalAsked):
-            emptied.asked(self._db, event.collection, row.position)
-        elif isinstance(event, ReposObserved):
-            news.observed(self._db, self._numbers, event, row.position)
-        elif isinstance(event, JobEvent):
+        if isinstance(event, JobEvent):
             self._apply_job(before, row, event)
+        elif isinstance(event, SourceEvent):
+            self._apply_source(before, row, event)
+        elif isinstance(event, IndexEvent):
+            self._apply_index(row, event)
         elif isinstance(event, LexiconEvent):
             lexicon = self.state.lexicons[event.nsid]
             self._db.execute(
                 "INSERT OR REPLACE INTO lexicon (nsid, state) VALUES (?, ?)",
                 (lexicon.nsid, _ENCODE(lexicon)),
             )
+        elif isinstance(event, ChildStarted):
+            since = self.state.child.filtered
+            new = [nsid for nsid in event.filters if since[nsid] == row.position]
+            targets.fetched_from(self._db, new, row.position)
+
+    def _apply_index(self, row: Row, event: IndexEvent) -> None:
+        db, numbers, position, at = self._db, self._numbers, row.position, row.at
+        match event:
+            case RecordsCommitted():
+                news.committed(db, numbers, event, position, at)
+            case RecordsRemoved():
+                news.removed(db, numbers, event, position, at)
+            case GhostsRemoved():
+                news.ghosts(db, numbers, event, position, at)
+            case RemovalAsked():
+                emptied.asked(db, event.collection, position)
+
+    def _apply_source(self, before: State, row: Row, event: SourceEvent) -> None:
+        db, numbers, position, at = self._db, self._numbers, row.position, row.at
+        match event:
+            case ReposObserved():
+                news.observed(db, numbers, event, position, at)
+            case ReposDiffer():
+                news.differ(db, numbers, event, position, at)
+            case ReposLeaving():
+                outings.leaving(db, numbers, event, position, at)
+            case ReposLeft(leaving) if (out := before.source.outings.get(leaving)) is not None:
+                outings.left(db, leaving, position, at, again=out.again)
+            case ReposReturned(leaving) if (out := before.source.outings.get(leaving)) is not None:
+                outings.returned(db, leaving, out.why, position, at)
 
     def _apply_job(self, before: State, row: Row, event: JobEvent) -> None:
         job = job_after(before, row, event)
         if job is None:
             return
-        jobs.put(self._db, job)
+        db, numbers, position = self._db, self._numbers, row.position
+        jobs.put(db, job)
         match event:
             case JobStarted():
-                coverage.began(self._db, job.position, event.collections)
+                coverage.began(db, job.position, event.collections)
             case PageDiscovered() | DidsGiven() if event.count:
-                base = pages.following(self._db)
-                page = Page(base, event.count, 0, job.position, event.first, row.position)
-                keys = pages.keys_named(event)
+                base = pages.following(db)
+                page = Page(base, event.count, 0, job.position, 0, event.first, position)
+                named = pages.keys_named(event)
                 found_for = (
                     (event.collection,) if isinstance(event, PageDiscovered) else job.collections
                 )
-                coverage.discovered(self._db, self._numbers, page, keys, found_for, look=job.look)
+                coverage.discovered(db, numbers, job, found_for, page, named, row.at)
             case BatchHandedOff():
-                coverage.handed_off(
-                    self._db, self._numbers, job.position, event.first, event.upto, row.position
-                )
+                ordinals = (event.first, event.upto)
+                coverage.handed_off(db, numbers, job.position, ordinals, position, row.at)
             case JobCancelled():
-                coverage.left(self._db, self._numbers, job.position, job.handed_off, job.discovered)
+                coverage.left(db, numbers, job.position, job.handed_off, job.discovered)
 
 
 def make(db: sqlite3.Connection) -> None:

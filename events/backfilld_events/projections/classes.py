@@ -1,14 +1,13 @@
-"""The classes of coverage: each repository of a job is in exactly one."""
+"""The classes of coverage, and what else is a word about one repository."""
 
 from enum import IntEnum
 
 
 class Class(IntEnum):
-    """Where a repository stands, for a job.
+    """Where a repository stands, for a job or a collection: in exactly one of these.
 
-    HELD: Tap had it before the job began, and no earlier job had asked for all that this one
-    asks for. Tap sends nothing again for a repository it has, so whatever else is known of it says
-    nothing about the records that this job wants.
+    HELD: Tap had it before the collection was asked for. Tap sends nothing again for a repository
+    it has, so whatever else is known of it says nothing about the records that are wanted.
     """
 
     DISCOVERED = 0
@@ -31,9 +30,48 @@ class Held(IntEnum):
     LEFT = 2
 
 
+class Ask(IntEnum):
+    """In which queue a repository waits until Tap is asked about it: what may have changed most
+    lately first. NEVER: nothing is to be learned."""
+
+    NEVER = 0
+    DELIVERED = 1
+    SILENT = 2
+    PARKED = 3
+    FAILING = 4
+    HELD = 5
+
+
+class Need(IntEnum):
+    """What is to be done about a repository beside asking; the words are those of
+    catalog.source.Why, and SWEEP: its ghosts are to be removed."""
+
+    NONE = 0
+    FORGOTTEN = 1
+    PARKED = 2
+    LACKS = 3
+    REACTIVATED = 4
+    DIFFERS = 5
+    FINAL = 6
+    RESTLESS = 7
+    SWEEP = 8
+
+
+class Out(IntEnum):
+    """Whether we took it out of Tap: IN, LEAVING (we said that we do), AWAY (it is out, and comes
+    back), or OUT for good, until a job hands it over once more."""
+
+    IN = 0
+    LEAVING = 1
+    AWAY = 2
+    OUT = 3
+
+
 OPEN = frozenset(
     {Class.DISCOVERED, Class.HANDED_OFF, Class.ARRIVING, Class.PARKED, Class.HELD}
 )  # what may still come, or may not have come
+
+UNSETTLED = (Class.HANDED_OFF, Class.ARRIVING, Class.PARKED)  # with Tap, which has work with it
 
 
 def for_job(kind: int, held: int) -> int:

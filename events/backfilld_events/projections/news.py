@@ -4,99 +4,132 @@ import sqlite3
 from collections import Counter
 from collections.abc import Sequence
 
-from ..catalog.index import RecordsCommitted, RecordsRemoved
+from ..catalog.index import GhostsRemoved, RecordsCommitted, RecordsRemoved
 from ..catalog.index import Tally as Receipts
-from ..catalog.source import ReposObserved
-from . import coverage, emptied, jobs, pages
-from .classes import Held
+from ..catalog.source import Observation, ReposDiffer, ReposObserved
+from ..faults import fault_of
+from ..ids import unpack_keys
+from . import coverage, emptied, jobs, joining, judged, pages
+from .judged import Repo
 from .numbers import Numbers
 from .pages import Page
-from .repo import Repo, jobs_of, load, save
+from .repo import counters_of, load, save
 from .tally import Tally
 
 _COUNTS = ("inserted", "updated", "deleted", "unchanged", "stale", "dead", "ignored")
+_CAME = ("inserted", "updated", "unchanged", "stale", "dead", "ignored")
+_FETCHING = ("pending", "resyncing", "desynchronized", "error")
 
 
-def observed(db: sqlite3.Connection, numbers: Numbers, event: ReposObserved, position: int) -> None:
+def observed(
+    db: sqlite3.Connection, numbers: Numbers, event: ReposObserved, position: int, at: float
+) -> None:
     """Tap answered for some repositories; of those that nothing has named it is not believed."""
     found = numbers.find([seen.repo for seen in event.observations])
-    repos = load(db, {number for number in found if number is not None})
+    again = unpack_keys(event.unchanged) if event.unchanged else []
+    same = [number for number in numbers.find(again) if number is not None]
+    repos = load(db, {number for number in found if number is not None}.union(same))
     tally = Tally()
+    freed: list[Repo] = []
     for seen, number in zip(event.observations, found, strict=True):
         if number is None:
             continue
         repo = repos[number]
-        known = repo.tap_state == "active" or repo.rev is not None
-        anew = known and seen.state not in ("active", "unknown") and seen.rev is None
-        repo.tap_state, repo.tap_error, repo.rev = seen.state, seen.error, seen.rev
-        repo.tap_records, repo.observed = seen.records, position
-        repo.drained = int(event.drained and seen.state == "active")
-        if anew:
-            repo.begins_anew(position)
-        if anew or seen.state == "unknown":
-            _unhold(db, repo, tally)
-        else:
-            _here_again(db, repo, tally)
-    save(db, repos.values(), position, tally, told=True)
+        if _take_in(db, repo, seen, position, drained=event.drained):
+            freed.append(repo)
+    joining.free(db, freed, tally)
+    for number in same:
+        _hold_against(repos[number])
+    save(db, repos.values(), tally, position, at, told=True, unchanged=frozenset(same))
     tally.write(db)
 
 
-def _unhold(db: sqlite3.Connection, repo: Repo, tally: Tally) -> None:
-    """Tap does not know it, or was given it anew: it fetches it, and sends it whole."""
-    if repo.held:
-        _free(db, repo, _holders(db, repo), tally)
+def _take_in(
+    db: sqlite3.Connection, repo: Repo, seen: Observation, position: int, *, drained: bool
+) -> bool:
+    """Notes what Tap says of it now. Whether nobody is to hold it any more, since Tap does not know
+    it, or has still to fetch it."""
+    known = repo.tap_state == "active" or repo.rev is not None
+    to_fetch = seen.state in _FETCHING and seen.rev is None
+    if known and to_fetch:
+        repo.begins_anew(position)
+    same = (repo.rev, repo.tap_records) == (seen.rev, seen.records)
+    repo.tap_state, repo.tap_error, repo.rev = seen.state, seen.error, seen.rev
+    repo.tap_records, repo.observed, repo.retries = seen.records, position, seen.retries
+    repo.fault = int(fault_of(seen.state, seen.error))
+    repo.drained = int(drained and seen.state == "active")
+    if seen.host:
+        repo.host = _host(db, seen.host)
+    if not same:
+        repo.doubt = 0
+    _hold_against(repo)
+    return to_fetch or seen.state == "unknown"
 
 
-def _here_again(db: sqlite3.Connection, repo: Repo, tally: Tally) -> None:
-    """Frees what is held only because records of it were removed, if some came since and as many
-    as Tap counts now are here: it was fetched so fast that Tap was never seen without it."""
-    if repo.again == 2 and repo.tap_state == "active" and repo.live >= (repo.tap_records or 0):
-        holders = _holders(db, repo)
-        _free(db, repo, [job for job in holders if coverage.had_asked(db, job, repo.id)], tally)
-        repo.again = 1
+def _hold_against(repo: Repo) -> None:
+    """Tap's count is of now: whether it fits what is here. Believed when it was so twice, for what
+    comes meanwhile may be in the one and not in the other."""
+    if repo.sweep and repo.drained and repo.live == repo.tap_records:
+        repo.sweep = 0
+    why = judged.unlike(repo)
+    repo.differs = why if repo.doubt else None
+    repo.mended = repo.mended if why else 0
+    repo.doubt = int(why is not None)
 
 
-def _holders(db: sqlite3.Connection, repo: Repo) -> list[int]:
-    """The jobs that hold it."""
-    return [job for job, held in jobs_of(db, [repo.id])[repo.id] if held == Held.YES]
+def _host(db: sqlite3.Connection, name: str) -> int:
+    db.execute("INSERT INTO host (name) VALUES (?) ON CONFLICT DO NOTHING", (name,))
+    (number,) = db.execute("SELECT number FROM host WHERE name = ?", (name,)).fetchone()
+    return int(number)
 
 
-def _free(db: sqlite3.Connection, repo: Repo, freed: Sequence[int], tally: Tally) -> None:
-    for job in freed:
-        tally.add(job, repo.kind, -1, held=Held.YES)
-        tally.add(job, repo.kind, 1)
-        db.execute("UPDATE member SET held = 0 WHERE repo = ? AND job = ?", (repo.id, job))
-    repo.held = int(bool(_holders(db, repo)))
+def differ(
+    db: sqlite3.Connection, numbers: Numbers, event: ReposDiffer, position: int, at: float
+) -> None:
+    """Rows were held against something else, and why they differ is named."""
+    found = numbers.find([one.repo for one in event.differing])
+    repos = load(db, {number for number in found if number is not None})
+    for one, number in zip(event.differing, found, strict=True):
+        if number is not None:
+            repo = repos[number]
+            repo.differs, repo.sweep = one.why or None, 0
+            repo.mended = int(not one.mend)
+    tally = Tally()
+    save(db, repos.values(), tally, position, at, told=True)
+    tally.write(db)
 
 
 def committed(
-    db: sqlite3.Connection, numbers: Numbers, event: RecordsCommitted, position: int
+    db: sqlite3.Connection, numbers: Numbers, event: RecordsCommitted, position: int, at: float
 ) -> None:
     """Receipts came in: records arrived, accounts changed."""
     keys = pages.keys_named(event)
-    number_of = dict(zip(keys, _numbers(db, numbers, keys, position), strict=True))
+    tally = Tally()
+    number_of = dict(zip(keys, _numbers(db, numbers, keys, position, tally), strict=True))
     repos = load(db, set(number_of.values()))
     for one in event.tallies:
         repo = repos[number_of[one.repo]]
         repo.live += one.inserted - one.deleted
-        if repo.again and one.inserted:
-            repo.removed = max(0, repo.removed - one.inserted)
-            repo.again = 1 + repo.held
         repo.aside += one.dead + one.ignored
+        repo.came += sum(getattr(one, name) for name in _CAME)
     for account in event.accounts:
         repo = repos[number_of[account.repo]]
+        if account.status == "active" and repo.account not in (None, "active"):
+            repo.back = 1
         repo.account, repo.handle = account.status, account.handle
-    tally = Tally()
     told = {number_of[account.repo] for account in event.accounts}
-    save(db, [repo for repo in repos.values() if repo.id in told], position, tally, told=True)
+    named = [repo for repo in repos.values() if repo.id in told]
+    save(db, named, tally, position, at, told=True)
     counted = [repo for repo in repos.values() if repo.id not in told]
-    save(db, counted, position, tally, told=False)
+    save(db, counted, tally, position, at, told=False)
     tally.write(db)
     _count(db, event, number_of)
-    _add_up(db, event)
+    _add_up(db, event, position)
 
 
-def removed(db: sqlite3.Connection, numbers: Numbers, event: RecordsRemoved, position: int) -> None:
+def removed(
+    db: sqlite3.Connection, numbers: Numbers, event: RecordsRemoved, position: int, at: float
+) -> None:
     """Somebody took records out of the index. They had come, so nothing more is waited for."""
     found = numbers.find([one.repo for one in event.repos])
     repos = load(db, {number for number in found if number is not None})
@@ -105,23 +138,41 @@ def removed(db: sqlite3.Connection, numbers: Numbers, event: RecordsRemoved, pos
             repos[number].live -= one.count
             repos[number].removed += one.count
     tally = Tally()
-    save(db, repos.values(), position, tally, told=False)
+    save(db, repos.values(), tally, position, at, told=False)
     tally.write(db)
     if event.uri is None and event.last:
         emptied.done(db, event.collection)
-    db.execute(
-        "UPDATE delivered SET deleted = deleted + ? WHERE collection = ?",
-        (sum(one.count for one in event.repos), event.collection),
-    )
+    _delete(db, event.collection, sum(one.count for one in event.repos))
+
+
+def ghosts(
+    db: sqlite3.Connection, numbers: Numbers, event: GhostsRemoved, position: int, at: float
+) -> None:
+    """Rows that a refetch did not bring were removed."""
+    (number,) = numbers.find([event.repo])
+    for nsid, count in event.collections:
+        _delete(db, nsid, count)
+    if number is None:
+        return
+    (repo,) = load(db, [number]).values()
+    repo.live -= sum(count for _, count in event.collections)
+    repo.sweep, repo.differs = 0, None
+    tally = Tally()
+    save(db, [repo], tally, position, at, told=True)
+    tally.write(db)
+
+
+def _delete(db: sqlite3.Connection, nsid: str, count: int) -> None:
+    db.execute("UPDATE delivered SET deleted = deleted + ? WHERE collection = ?", (count, nsid))
 
 
 def _numbers(
-    db: sqlite3.Connection, numbers: Numbers, keys: Sequence[bytes], position: int
+    db: sqlite3.Connection, numbers: Numbers, keys: Sequence[bytes], position: int, tally: Tally
 ) -> Sequence[int]:
     found = numbers.find(keys)
     if None in found:  # Tap follows repositories that no job has found
-        page = Page(pages.following(db), len(keys), 0, 0, 0, position)
-        coverage.name(db, numbers, page, keys)
+        page = Page(pages.following(db), len(keys), 0, 0, 0, 0, position)
+        coverage.name(db, numbers, page, keys, tally)
         found = numbers.find(keys)
     return [number for number in found if number is not None]
 
@@ -129,7 +180,7 @@ def _numbers(
 def _count(db: sqlite3.Connection, event: RecordsCommitted, number_of: dict[bytes, int]) -> None:
     """The jobs that asked for these records count them."""
     came = [one for one in event.tallies if one.inserted + one.updated]
-    found_by = jobs_of(db, {number_of[one.repo] for one in came})
+    found_by = counters_of(db, {number_of[one.repo] for one in came})
     targets = jobs.targets(db, {job for of_one in found_by.values() for job, _ in of_one})
     more: Counter[int] = Counter()
     for one in came:
@@ -140,17 +191,19 @@ def _count(db: sqlite3.Connection, event: RecordsCommitted, number_of: dict[byte
     jobs.count_records(db, more)
 
 
-def _add_up(db: sqlite3.Connection, event: RecordsCommitted) -> None:
+def _add_up(db: sqlite3.Connection, event: RecordsCommitted, position: int) -> None:
     by_collection: dict[int, list[Receipts]] = {}
     for one in event.tallies:
         by_collection.setdefault(one.collection, []).append(one)
     added = ", ".join(f"{name} = {name} + excluded.{name}" for name in _COUNTS)
     db.executemany(
-        f"INSERT INTO delivered VALUES (?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO UPDATE SET {added}",
+        "INSERT INTO delivered VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)"
+        f" ON CONFLICT DO UPDATE SET {added}, last = max(last, excluded.last)",
         [
             (
                 event.collections[collection],
                 *(sum(getattr(one, name) for one in some) for name in _COUNTS),
+                position if any(one.inserted + one.updated + one.unchanged for one in some) else 0,
             )
             for collection, some in by_collection.items()
         ],

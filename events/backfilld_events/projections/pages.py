@@ -17,19 +17,26 @@ from ..catalog.job import DidsGiven, PageDiscovered
 from ..ids import Did
 from ..log import read
 
-_COLUMNS = "base, count, news, job, first, position"
+_COLUMNS = "base, count, news, job, collection, first, position"
 
 
 class Page(Struct, frozen=True):
     """A row of the table: the entries `base .. base + count`; `news` of them are at home here.
-    For a job they have the ordinals `first .. first + count`."""
+    For a job they have the ordinals `first .. first + count`. `collection` is the number of the one
+    that they were asked for, 0 if there are several."""
 
     base: int
     count: int
     news: int
     job: int
+    collection: int
     first: int
     position: int
+
+    @property
+    def counters(self) -> tuple[int, ...]:
+        """Where those at home here are counted by that alone: the job, and -collection."""
+        return tuple(number for number in (self.job, -self.collection) if number)
 
 
 def keys_named(event: Event) -> list[bytes]:
@@ -47,9 +54,11 @@ def keys_named(event: Event) -> list[bytes]:
 def put(db: sqlite3.Connection, page: Page) -> None:
     """Writes a page."""
     db.execute(
-        f"INSERT INTO page ({_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?)",
-        (page.base, page.count, page.news, page.job, page.first, page.position),
-    )
+        f"INSERT INTO page ({_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?)",
+        (
+            page.base, page.count, page.news, page.job, page.collection, page.first, page.position,
+        ),
+    )  # fmt: skip
 
 
 def following(db: sqlite3.Connection) -> int:
@@ -93,7 +102,7 @@ def dids(db: sqlite3.Connection, job: int, first: int, upto: int) -> list[Did]:
 def named(db: sqlite3.Connection, numbers: Sequence[int]) -> list[Did]:
     """The DIDs of repositories, given their numbers in rising order."""
     found: list[Did] = []
-    page, keys = Page(0, 0, 0, 0, 0, 0), list[bytes]()
+    page, keys = Page(0, 0, 0, 0, 0, 0, 0), list[bytes]()
     for number in numbers:
         if number >= page.base + page.count:
             row = db.execute(
@@ -118,25 +127,25 @@ def since(db: sqlite3.Connection, number: int) -> Iterator[tuple[list[bytes], in
 
 
 class Homes:
-    """The job of the page at which each of some repositories came first."""
+    """The pages at which some repositories came first, as Page.counters."""
 
     def __init__(self, db: sqlite3.Connection, numbers: Iterable[int]) -> None:
         self._bases: list[int] = []
-        self._jobs: list[int] = []
+        self._counters: list[tuple[int, ...]] = []
         end = 0
         for number in sorted(numbers):
             if number < end:
                 continue
-            base, count, job = db.execute(
-                "SELECT base, count, job FROM page WHERE base <= ? ORDER BY base DESC LIMIT 1",
-                (number,),
+            row = db.execute(
+                f"SELECT {_COLUMNS} FROM page WHERE base <= ? ORDER BY base DESC LIMIT 1", (number,)
             ).fetchone()
-            self._bases.append(base)
-            self._jobs.append(job)
-            end = base + count
+            page = Page(*row)
+            self._bases.append(page.base)
+            self._counters.append(page.counters)
+            end = page.base + page.count
 
-    def __getitem__(self, number: int) -> int:
-        return self._jobs[bisect_right(self._bases, number) - 1]
+    def __getitem__(self, number: int) -> tuple[int, ...]:
+        return self._counters[bisect_right(self._bases, number) - 1]
 
 
 def _event(db: sqlite3.Connection, page: Page) -> Event:

@@ -1,18 +1,42 @@
-"""Questions about repositories, answered from what `coverage` keeps. Reads only."""
+"""Questions about repositories, answered from what the projections keep. Reads only."""
 
 import sqlite3
+from collections.abc import Sequence
+from typing import Any
 
-from msgspec import Struct
-
-from ..ids import Did
+from ..faults import Fault
+from ..ids import Nsid
 from . import pages
-from .classes import Class
+from .asked import Asked
+from .classes import UNSETTLED, Ask, Class, Need
+from .tally import ALL, fault_in
+
+_LAST = "tap_state, tap_error, rev, tap_records, retries"
 
 
-def counts(db: sqlite3.Connection, job: int) -> dict[Class, int]:
-    """How many repositories of the job stand in each class."""
-    rows = db.execute("SELECT class, n FROM tally WHERE job = ?", (job,))
-    return {Class(kind): n for kind, n in rows if n}
+def counts(db: sqlite3.Connection, counter: int) -> dict[Class, int]:
+    """How many repositories stand in each class: of a job, of a collection (under minus its
+    number), or of all (0)."""
+    rows = db.execute("SELECT class, n FROM tally WHERE job = ?", (counter,))
+    return {Class(code): n for code, n in rows if n and fault_in(code) is None}
+
+
+def faults(db: sqlite3.Connection, counter: int) -> dict[Fault, int]:
+    """How many of the failed ones failed in which way."""
+    rows = db.execute("SELECT class, n FROM tally WHERE job = ?", (counter,)).fetchall()
+    return {Fault(fault): n for code, n in rows if n and (fault := fault_in(code)) is not None}
+
+
+def unsettled(db: sqlite3.Connection) -> int:
+    """How many repositories are with Tap, which has still work with them."""
+    found = counts(db, ALL)
+    return sum(found.get(kind, 0) for kind in UNSETTLED)
+
+
+def expected(db: sqlite3.Connection) -> int:
+    """How many repositories Tap should know, at least: those that fail may be out of it."""
+    found = counts(db, ALL)
+    return sum(found.get(kind, 0) for kind in (*UNSETTLED, Class.SYNCED, Class.EMPTY))
 
 
 def dead_letters(db: sqlite3.Connection) -> int:
@@ -21,62 +45,51 @@ def dead_letters(db: sqlite3.Connection) -> int:
     return int(n)
 
 
-class Asked(Struct, frozen=True):
-    """A repository to ask Tap about, with its last answer: state, error, rev, records.
-    `arriving`: its records are not all here, as far as we know, or may be here again."""
-
-    id: int
-    did: Did
-    arriving: bool
-    last: tuple[str | None, str | None, str | None, int | None]
-
-
-def to_ask(db: sqlite3.Connection, after: int, limit: int, *, failed: bool) -> list[Asked]:
-    """Repositories with `id > after` that Tap has and that are open, or failed if asked so."""
-    # word for word the conditions of the partial indexes in schema.sql
-    which = "class IN (6, 7) AND class = 6" if failed else "(class IN (1, 2, 5) OR held = 1)"
+def to_ask(db: sqlite3.Connection, ask: Ask, now: float, limit: int) -> list[Asked]:
+    """Repositories of this queue whose turn has come, the longest due first."""
     rows = db.execute(
-        "SELECT id, class IN (1, 2) OR (again = 2 AND live >= tap_records),"
-        " tap_state, tap_error, rev, tap_records FROM repo LEFT JOIN seen ON seen.repo = repo.id"
-        f" WHERE {which} AND handed IS NOT NULL AND id > ? ORDER BY id LIMIT ?",
+        f"SELECT id, class IN (1, 2) OR doubt, {_LAST}, host.name, before FROM repo"
+        " LEFT JOIN seen ON seen.repo = id LEFT JOIN host ON host.number = seen.host"
+        " WHERE ask = ? AND due <= ? AND ask > 0 ORDER BY due LIMIT ?",
+        (int(ask), now, limit),
+    ).fetchall()
+    return _asked(db, ask, rows)
+
+
+def needy(db: sqlite3.Connection, need: Need, now: float, limit: int) -> list[Asked]:
+    """Repositories for which something is to be done, from now on, the longest first."""
+    rows = db.execute(
+        f"SELECT id, class IN (1, 2) OR doubt, {_LAST}, host.name, before FROM repo"
+        " LEFT JOIN seen ON seen.repo = id LEFT JOIN host ON host.number = seen.host"
+        " WHERE need = ? AND need_at <= ? AND need > 0 ORDER BY need_at LIMIT ?",
+        (int(need), now, limit),
+    ).fetchall()
+    return _asked(db, Ask.NEVER, rows)
+
+
+def with_tap(db: sqlite3.Connection, after: int, limit: int) -> list[Asked]:
+    """Repositories with `id > after` that should be with Tap, in order of id: for a census."""
+    rows = db.execute(
+        f"SELECT id, 0, {_LAST}, NULL, NULL FROM repo LEFT JOIN seen ON seen.repo = id"
+        " WHERE handed IS NOT NULL AND class <> 7 AND id > ? ORDER BY id LIMIT ?",
         (after, limit),
     ).fetchall()
-    dids = pages.named(db, [number for number, *_ in rows])
+    return _asked(db, Ask.NEVER, rows)
+
+
+def _asked(db: sqlite3.Connection, ask: Ask, rows: Sequence[tuple[Any, ...]]) -> list[Asked]:
+    ordered = sorted(row[0] for row in rows)
+    names = dict(zip(ordered, pages.named(db, ordered), strict=True))
     return [
-        Asked(number, did, bool(arriving), (*last,))
-        for did, (number, arriving, *last) in zip(dids, rows, strict=True)
-    ]
+        Asked(
+            number, names[number], ask, bool(unsure), (state, error, rev, records, retries or 0),
+            host, before,
+        )
+        for number, unsure, state, error, rev, records, retries, host, before in rows
+    ]  # fmt: skip
 
 
-class Unfit(Struct, frozen=True):
-    """A repository whose records are not here, and why."""
-
-    did: Did
-    kind: Class
-    reason: str
-    since: int
-
-
-def failures(db: sqlite3.Connection, job: int, limit: int) -> list[Unfit]:
-    """Repositories of the job that failed or are gone, with the reason; oldest first."""
-    rows = db.execute(
-        "SELECT id, class, account, tap_state, tap_error, since FROM repo"
-        " LEFT JOIN seen ON seen.repo = repo.id WHERE class IN (6, 7) AND (? ="
-        " (SELECT job FROM page WHERE base <= repo.id ORDER BY base DESC LIMIT 1) OR EXISTS"
-        " (SELECT 1 FROM member WHERE member.repo = repo.id AND member.job = ?))"
-        " ORDER BY id LIMIT ?",
-        (job, job, limit),
-    ).fetchall()
-    dids = pages.named(db, [number for number, *_ in rows])
-    return [
-        Unfit(did, Class(kind), _reason(Class(kind), account, state, error), since)
-        for did, (_, kind, account, state, error, since) in zip(dids, rows, strict=True)
-    ]
-
-
-def _reason(kind: Class, account: str | None, state: str | None, error: str | None) -> str:
-    if kind is Class.GONE:
-        return f"the account is {account}"
-    if state == "unknown":
-        return "Tap does not know it: it was removed there, or Tap lost its database"
-    return error or "Tap gives no reason"
+def delivered_since(db: sqlite3.Connection, position: int) -> set[Nsid]:
+    """The collections of which Tap has sent records after `position`."""
+    rows = db.execute("SELECT collection FROM delivered WHERE last > ?", (position,))
+    return {Nsid(nsid) for (nsid,) in rows}

@@ -17,6 +17,7 @@ CREATE TABLE page (                          -- an event that names repositories
     count      INTEGER NOT NULL,
     news       INTEGER NOT NULL,             -- entries that nothing had named before: their home
     job        INTEGER NOT NULL,             -- 0: receipts of repositories that no job had found
+    collection INTEGER NOT NULL,             -- asked for in it (collection.number); 0: none or several
     first      INTEGER NOT NULL,             -- the ordinal of its first entry in the job
     position   INTEGER NOT NULL
 ) STRICT;
@@ -39,17 +40,23 @@ CREATE TABLE repo (
     class      INTEGER NOT NULL,             -- classes.Class
     since      INTEGER NOT NULL,             -- the position that put it into its class
     handed     INTEGER,                      -- the position of its first hand-off since Tap knows it
-    held       INTEGER NOT NULL,             -- 1: a job counts it as classes.Class.HELD
+    held       INTEGER NOT NULL,             -- a job counts it as classes.Class.HELD: 1, and 2: one
+                                             -- that has it fetched anew
     live       INTEGER NOT NULL,             -- rows in the index: inserted less deleted or removed
     removed    INTEGER NOT NULL,             -- taken out of the index by hand, and not come again
     aside      INTEGER NOT NULL,             -- came, and is no row: dead letters, not asked for
-    again      INTEGER NOT NULL DEFAULT 0    -- 1: all was here: what comes may be of `removed`;
-                                             -- 2: and some came, while a job held it
+    came       INTEGER NOT NULL,             -- messages of its records since it was handed over last
+    ask        INTEGER NOT NULL,             -- classes.Ask
+    due        INTEGER NOT NULL,             -- when to ask Tap about it, unix seconds
+    wait       INTEGER NOT NULL,             -- how long it was left alone before that, seconds
+    need       INTEGER NOT NULL,             -- classes.Need
+    need_at    INTEGER NOT NULL              -- from when on, unix seconds
 ) STRICT;
-CREATE INDEX repo_unsettled ON repo (id) WHERE class IN (1, 2, 5) OR held = 1;
+CREATE INDEX repo_due ON repo (ask, due) WHERE ask > 0;
+CREATE INDEX repo_need ON repo (need, need_at) WHERE need > 0;
 CREATE INDEX repo_unfit ON repo (id) WHERE class IN (6, 7);
 
-CREATE TABLE seen (                          -- what Tap told of a repository
+CREATE TABLE seen (                          -- what Tap told of a repository, what we did with it
     repo       INTEGER PRIMARY KEY,
     account    TEXT,                         -- the last identity event's status
     handle     TEXT,
@@ -58,14 +65,39 @@ CREATE TABLE seen (                          -- what Tap told of a repository
     rev        TEXT,
     tap_records INTEGER,
     observed   INTEGER,                      -- the position of that answer
-    drained    INTEGER NOT NULL DEFAULT 0    -- 1: active, and then Tap's outbox was seen empty
+    drained    INTEGER NOT NULL,             -- 1: active, and then Tap's outbox was seen empty
+    retries    INTEGER NOT NULL,             -- failed tries, as Tap counts them
+    fault      INTEGER NOT NULL,             -- faults.Fault
+    host       INTEGER NOT NULL,             -- host.number of its PDS; 0: not known
+    out        INTEGER NOT NULL,             -- classes.Out
+    back       INTEGER NOT NULL,             -- 1: the account was not active, and is again
+    sweep      INTEGER NOT NULL,             -- 1: fetched anew: rows that did not come are ghosts
+    before     TEXT,                         -- the rev that it had when it was taken out of Tap last
+    doubt      INTEGER NOT NULL,             -- 1: not as many rows as Tap counts; seen once
+    differs    TEXT,                         -- why its rows are not as many as Tap counts
+    mended     INTEGER NOT NULL              -- 1: it was fetched anew for that reason
+) STRICT;
+CREATE INDEX seen_differs ON seen (repo) WHERE differs IS NOT NULL;
+
+CREATE TABLE host (number INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE) STRICT;
+
+CREATE TABLE collection (                    -- of jobs; its repositories are counted under -number
+    number     INTEGER PRIMARY KEY,
+    nsid       TEXT    NOT NULL UNIQUE,
+    asked      INTEGER NOT NULL              -- the position of the first job that asked for it
 ) STRICT;
 
-CREATE TABLE member (                        -- jobs of a repository besides that of its first page
-    repo       INTEGER NOT NULL,
+CREATE TABLE member (                        -- jobs of a repository besides that of its first page,
+    repo       INTEGER NOT NULL,             -- and collections (-number) besides that of the page
     job        INTEGER NOT NULL,
     held       INTEGER NOT NULL,             -- classes.Held
     PRIMARY KEY (repo, job)
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE outing (                        -- repositories out of Tap, or on their way; outings.py
+    position   INTEGER NOT NULL,             -- of the event that names them
+    repo       INTEGER NOT NULL,
+    PRIMARY KEY (position, repo)
 ) STRICT, WITHOUT ROWID;
 
 CREATE TABLE emptied (                       -- collections that somebody had removed; emptied.py
@@ -77,12 +109,24 @@ CREATE TABLE emptied (                       -- collections that somebody had re
 CREATE TABLE target (job INTEGER NOT NULL, collection TEXT NOT NULL, PRIMARY KEY (job, collection))
 STRICT, WITHOUT ROWID;
 
-CREATE TABLE tally (job INTEGER NOT NULL, class INTEGER NOT NULL, n INTEGER NOT NULL,
-    PRIMARY KEY (job, class)) STRICT, WITHOUT ROWID;
+CREATE TABLE tally (                         -- by job; by collection (-number); 0: all there are
+    job        INTEGER NOT NULL,
+    class      INTEGER NOT NULL,             -- classes.Class, or tally.of_fault
+    n          INTEGER NOT NULL,
+    PRIMARY KEY (job, class)
+) STRICT, WITHOUT ROWID;
+CREATE TABLE zone (                          -- the same, by blocks of repo.id: where to look for them
+    job        INTEGER NOT NULL,
+    class      INTEGER NOT NULL,
+    block      INTEGER NOT NULL,
+    n          INTEGER NOT NULL,
+    PRIMARY KEY (job, class, block)
+) STRICT, WITHOUT ROWID;
 
 CREATE TABLE delivered (                     -- all receipts, added up by collection
     collection TEXT PRIMARY KEY,
     inserted   INTEGER NOT NULL, updated INTEGER NOT NULL, deleted INTEGER NOT NULL,
     unchanged  INTEGER NOT NULL, stale   INTEGER NOT NULL, dead    INTEGER NOT NULL,
-    ignored    INTEGER NOT NULL
+    ignored    INTEGER NOT NULL,
+    last       INTEGER NOT NULL              -- the position at which any came last that were wanted
 ) STRICT;

@@ -1,4 +1,7 @@
-"""How many repositories of a job stand in each class: changes gathered, written once an event.
+"""How many repositories stand in each class: changes gathered, written once an event.
+
+Counted for each job, for each collection (under minus its number) and for all (under 0); and once
+more by blocks of repository numbers, so that those of a class are found without a look at all.
 
 The one rule: counts are kept, never scanned; they move with every change of a class.
 """
@@ -6,24 +9,75 @@ The one rule: counts are kept, never scanned; they move with every change of a c
 import sqlite3
 from collections import Counter
 
-from .classes import Held, for_job
+from .classes import Class, Held, for_job
+
+ALL = 0
+BLOCK_BITS = 8  # of a repository's number: as many rows are looked through for one of a block
+_FAULTS = 16
+
+
+def block_of(number: int) -> int:
+    """The block in which a repository is counted."""
+    return number >> BLOCK_BITS
+
+
+def of_fault(fault: int) -> int:
+    """Under what the FAILED of this faults.Fault are counted, beside their class."""
+    return _FAULTS + fault
+
+
+def fault_in(code: int) -> int | None:
+    """The faults.Fault of a code of `of_fault`; None: it is a Class."""
+    return code - _FAULTS if code >= _FAULTS else None
 
 
 class Tally:
     """The changes of one event."""
 
     def __init__(self) -> None:
-        self._more: Counter[tuple[int, int]] = Counter()
+        self._more: Counter[tuple[int, int, int]] = Counter()
 
-    def add(self, job: int, kind: int, n: int, *, held: int = Held.NOT) -> None:
-        """`n` more repositories of this class, or fewer. Job 0 is none."""
-        if job:
-            self._more[job, int(for_job(kind, held))] += n
+    def add(
+        self,
+        counter: int,
+        kind: int,
+        n: int,
+        block: int,
+        *,
+        held: int = Held.NOT,
+        fault: int = 0,
+    ) -> None:
+        """`n` more repositories of this class in a block, or fewer. `fault` counts if FAILED."""
+        code = int(for_job(kind, held))
+        self._more[counter, code, block] += n
+        if code == Class.FAILED:
+            self._more[counter, of_fault(fault), block] += n
+
+    def add_range(self, counter: int, kind: int, first: int, count: int) -> None:
+        """The `count` repositories with the numbers from `first` on are more of this class."""
+        at, end = first, first + count
+        while at < end:
+            upto = min(end, (block_of(at) + 1) << BLOCK_BITS)
+            self.add(counter, kind, upto - at, block_of(at))
+            at = upto
 
     def write(self, db: sqlite3.Connection) -> None:
-        """Adds them to the table."""
+        """Adds them to the tables."""
+        by_class: Counter[tuple[int, int]] = Counter()
+        for (counter, code, _), n in self._more.items():
+            by_class[counter, code] += n
         db.executemany(
             "INSERT INTO tally (job, class, n) VALUES (?, ?, ?)"
             " ON CONFLICT DO UPDATE SET n = n + excluded.n",
-            [(job, kind, n) for (job, kind), n in self._more.items() if n],
+            [(*key, n) for key, n in by_class.items() if n],
+        )
+        zones = [(*key, n) for key, n in self._more.items() if n]
+        db.executemany(
+            "INSERT INTO zone (job, class, block, n) VALUES (?, ?, ?, ?)"
+            " ON CONFLICT DO UPDATE SET n = n + excluded.n",
+            zones,
+        )
+        fewer = [zone[:3] for zone in zones if zone[3] < 0]
+        db.executemany(
+            "DELETE FROM zone WHERE job = ? AND class = ? AND block = ? AND n = 0", fewer
         )

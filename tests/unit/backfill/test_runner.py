@@ -41,7 +41,7 @@ def said_of(lab: Lab, job_id: str) -> list[str]:
 
 
 def busy(lab: Lab) -> frozenset[str]:
-    return lab.service._busy()
+    return lab.service.busy
 
 
 def standing_of(lab: Lab, journal: Journal, job: str) -> str:

@@ -16,6 +16,8 @@ from backfilld.backfill.desk import Desk
 from backfilld.backfill.place import collection_number
 from backfilld.backfill.schedule import LOOK_S, PARTIAL_MAX, RETRY_S, Schedule, due
 from backfilld.clock import virtual
+from backfilld.config.keys import JobsConfig
+from backfilld.config.units import Duration
 from backfilld.journal import Journal
 from backfilld.worker import InlineWorker
 from backfilld_events.catalog import Event
@@ -222,7 +224,7 @@ async def scheduled(folder: Path, every_s: Callable[[], float]) -> AsyncIterator
         journal = Journal(log, InlineWorker(), clock)
         async with trio.open_nursery() as nursery:
             await nursery.start(journal.run)
-            nursery.start_soon(Schedule(journal, Desk(journal), clock, every_s).run)
+            nursery.start_soon(Schedule(journal, Desk(journal), clock, lambda: JobsConfig(rediscover=Duration(every_s()))).run)
             await journal.append([NewEvent(f"lexicon/{POSTS}", LEXICON, "uid:1")])
             events = [started(POSTS), page(0, 1, cursor=None), handed_off(1)]
             await journal.append(

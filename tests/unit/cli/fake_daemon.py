@@ -41,7 +41,9 @@ from backfilld.control.shapes.progress import (
     RatesShape,
 )
 from backfilld.control.shapes.reads import (
+    ChildShape,
     CursorsShape,
+    FilterShape,
     RelayShape,
     TapFilters,
     TapLimits,
@@ -385,10 +387,55 @@ def tap(state: str = "up", *, connected: bool = True, **changes: Any) -> dict[st
         health=TapHealth(state, "connection refused" if state == "down" else None),
         channel=channel(connected=connected),
         limits=TapLimits(1000, 3000, 50, 60.0),
-        filters=TapFilters([NSID, "net.example.b"], None, "Tap does not tell."),
+        filters=TapFilters([], None, ""),
         stats=None,
     )
-    return {**msgspec.to_builtins(shape), "stats": tap_stats(), **changes}
+    filters = tap_filters(("net.example.b", "unseen"), (NSID, "sent"), ("a.b.c", "unasked"))
+    return {
+        **msgspec.to_builtins(shape),
+        "filters": filters,
+        "stats": tap_stats(),
+        **changes,
+    }
+
+
+def tap_filters(*collections: tuple[str, str], actual: list[str] | None = None) -> dict[str, Any]:
+    """The part of GET /admin/tap on the filter: collections with their states."""
+    counts = {"sent": (42, 0, 0), "dropped": (0, 0, 41), "unasked": (0, 7, 0)}
+    wanted = [nsid for nsid, state in collections if state != "unasked"]
+    shape = TapFilters(
+        wanted=wanted,
+        actual=actual,
+        sentence="Tap does not tell.",
+        line=f"TAP_COLLECTION_FILTERS={','.join(wanted)}",
+        collections=[
+            FilterShape(nsid, state, *counts.get(state, (0, 0, 0))) for nsid, state in collections
+        ],
+    )
+    body: dict[str, Any] = msgspec.to_builtins(shape)
+    return body
+
+
+def tap_child(state: str) -> dict[str, Any]:
+    """The part of GET /admin/tap on the Tap that the daemon runs."""
+    sentences = {
+        "running": "We run Tap: process 77.",
+        "waiting": "Tap ended by itself. Next try soon.",
+        "idle": "Tap is not started: there is no record lexicon yet.",
+    }
+    shape = ChildShape(
+        state=state,
+        sentence=sentences[state],
+        pid=77 if state == "running" else None,
+        since="2026-03-10T02:58:10.000Z",
+        again_at=None,
+        memory_bytes=2**27 if state == "running" else None,
+        cpu_s=1.5 if state == "running" else None,
+        failures=0,
+        last_words=None,
+    )
+    body: dict[str, Any] = msgspec.to_builtins(shape)
+    return body
 
 
 def tap_stats(*, connected: bool = True) -> dict[str, Any]:

@@ -16,6 +16,8 @@ from unit.cli.fake_daemon import (
     relay_wait,
     running_tcp,
     tap,
+    tap_child,
+    tap_filters,
     tap_waits,
 )
 from unit.cli.ran import Ctl
@@ -66,7 +68,9 @@ def test_all_well_is_said_so_a_line_for_each(well: FakeDaemon, ctl: Ctl, config:
     assert (ran.code, ran.err) == (0, "")
     assert ran.out.endswith("All is as it should be, as far as it can be told from here.\n")
     assert "✓ rights   you are uid:1000 and may look and act\n" in ran.out
-    assert "- filters  Tap does not tell which collections it sends\n    see: TAP_COLL" in ran.out
+    assert (
+        "- filters  Tap does not tell.\n    see: Tap's environment should have TAP_COLL" in ran.out
+    )
     assert "✗" not in ran.out
     checks = checked(ctl, "--config", config)
     assert list(checks) == ALL
@@ -93,7 +97,7 @@ def test_all_well_is_said_so_a_line_for_each(well: FakeDaemon, ctl: Ctl, config:
         ("GET /admin/tap", tap(connected=False), "channel", "it is tried again by itself"),
         (
             "GET /admin/tap",
-            tap(filters={"wanted": ["a.b.c", "a.b.d"], "actual": ["a.b.c"], "sentence": ""}),
+            tap(filters=tap_filters(("a.b.c", "sent"), ("a.b.d", "dropped"))),
             "filters",
             "TAP_COLLECTION_FILTERS=a.b.c,a.b.d",
         ),
@@ -174,3 +178,29 @@ def test_over_tcp_what_only_the_other_machine_knows_is_not_guessed(
     out = capsys.readouterr().out
     assert "- relay    https://relay1.example, which we cannot try from here\n" in out
     assert "- disk     not known" in out
+
+
+def test_a_filter_that_has_all_is_well(well: FakeDaemon, ctl: Ctl) -> None:
+    sent = tap_filters(("a.b.c", "sent"))
+    well.answers("GET /admin/tap", tap(filters=sent))
+    assert checked(ctl)["filters"]["ok"] is True
+    ours = tap_filters(("a.b.c", "sent"), ("a.b.d", "coming"), actual=["a.b.c"])
+    well.answers("GET /admin/tap", tap(filters=ours))
+    assert checked(ctl)["filters"]["ok"] is None, "it comes by itself"
+
+
+def test_a_tap_that_we_run_is_told_of_as_ours(well: FakeDaemon, ctl: Ctl) -> None:
+    well.answers("GET /admin/tap", tap(child=tap_child("running")))
+    assert checked(ctl)["tap"]["found"].endswith(" in its outbox. We run Tap: process 77")
+    well.answers("GET /admin/tap", tap("down", connected=False, child=tap_child("waiting")))
+    checks = checked(ctl)
+    assert (checks["tap"]["ok"], checks["channel"]["ok"]) == (False, False)
+    assert checks["tap"]["found"] == "Tap ended by itself. Next try soon."
+
+
+def test_a_tap_that_there_is_nothing_to_run_for_is_no_fault(well: FakeDaemon, ctl: Ctl) -> None:
+    idle = tap("down", connected=False, filters=tap_filters(), child=tap_child("idle"))
+    well.answers("GET /admin/tap", idle)
+    checks = checked(ctl)
+    assert [checks[name]["ok"] for name in ("tap", "channel", "filters")] == [None, None, None]
+    assert checks["tap"]["fix"] == "backfillctl lexicon add FILE"

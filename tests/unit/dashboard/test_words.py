@@ -11,14 +11,18 @@ from support.given import page
 from support.shown import detail, half_way, job
 
 from backfilld.backfill.standing import State
+from backfilld.control.ourtap import child_shape
 from backfilld.control.shapes import ChannelShape, TapStats
-from backfilld.control.shapes.reads import RelayShape, WaitShape
+from backfilld.control.shapes.reads import RelayShape, TapFilters, WaitShape
 from backfilld.dashboard import say
 from backfilld.dashboard.bars import BAR, COVERAGE, bars, coverage
 from backfilld.dashboard.tap import Seen, tiles
 from backfilld.dashboard.top import top
+from backfilld.tapchild.child import Now
+from backfilld_events.folds.child import Child
 from backfilld_events.projections.classes import Class
 
+IDLE = Now(None, None, None, wanted=False, lacking=[], again_at=None)
 NOW = say.unix("2026-11-27T03:00:00.000Z")
 UP = ChannelShape(connected=True, since="2026-11-27T02:00:00.000Z", why=None, unacked=7)
 STATS = TapStats(
@@ -121,6 +125,16 @@ def test_numbers_of_a_tap_that_is_down_stay_and_grow_older() -> None:
 def test_a_tap_that_never_told_a_number_shows_none() -> None:
     shown = tiles(Seen(None, "connection refused"), 0, NOW)
     assert {tile.number for tile in shown.tiles} == {"not known"}
+
+
+def test_a_tap_shows_the_line_for_its_filter_unless_we_set_it() -> None:
+    filters = TapFilters(["a.b.c"], None, "Nothing came yet.", "TAP_COLLECTION_FILTERS=a.b.c")
+    shown = tiles(Seen(STATS, filters=filters), 0, NOW)
+    assert (shown.notes, shown.line) == (["Nothing came yet."], filters.line)
+    ours = TapFilters(["a.b.c"], ["a.b.c"], "It has all.", filters.line)
+    child = child_shape(Child(), IDLE, NOW)
+    shown = tiles(Seen(STATS, None, child, ours), 0, NOW)
+    assert (shown.notes, shown.line) == ([child.sentence, "It has all."], "")
 
 
 def parts_of(**changes: Any) -> dict[str, str]:

@@ -2,6 +2,7 @@
 
 import json
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import pytest
@@ -24,12 +25,22 @@ def test_every_event_version_has_a_frozen_sample() -> None:
     assert {sample.name for sample in SAMPLES} == wanted
 
 
+def still_says(today: Any, frozen: Any) -> bool:
+    """Whether all that a sample said when it was frozen is said today; what later versions added
+    comes after it, or under names of its own."""
+    if isinstance(frozen, dict):
+        return all(name in today and still_says(today[name], frozen[name]) for name in frozen)
+    if isinstance(frozen, list):
+        return len(today) >= len(frozen) and all(map(still_says, today, frozen))
+    return bool(today == frozen)
+
+
 @pytest.mark.parametrize("sample", SAMPLES, ids=lambda sample: sample.stem)
 def test_a_frozen_sample_still_says_the_same(sample: Path) -> None:
     frozen = json.loads(sample.read_text())
     event = codec.decode(frozen["type"], frozen["schema"], bytes.fromhex(frozen["payload"]))
     said = json.loads(msgspec.json.encode(event))
-    assert said == frozen["says"]
+    assert still_says(said, frozen["says"])
     if frozen["schema"] == SCHEMAS.get(frozen["type"], 1):
         assert codec.encode(event) == (
             frozen["type"],

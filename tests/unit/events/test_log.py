@@ -127,7 +127,7 @@ def test_a_whole_log_verifies(path: Path) -> None:
         "stream = 'job/z'",
         "version = 9",
         "type = 'job.page-discoverec'",
-        "schema = 3",
+        "schema = 99",
         "recorded_at = recorded_at + 1",
         "actor = 'uid:8'",
         "cause = 1",

@@ -14,8 +14,10 @@ from support.given import LIKES, POSTS, did, dids, handed_off, page, started
 
 from backfilld_events import ids
 from backfilld_events.catalog import Event
+from backfilld_events.catalog.child import ChildStarted
 from backfilld_events.catalog.index import (
     Account,
+    GhostsRemoved,
     RecordsCommitted,
     RecordsRemoved,
     RemovalAsked,
@@ -31,22 +33,32 @@ from backfilld_events.catalog.job import (
     PageDiscovered,
 )
 from backfilld_events.catalog.lexicon import LexiconDeleted, LexiconUploaded
-from backfilld_events.catalog.source import Observation, ReposObserved, TapConnected
+from backfilld_events.catalog.source import (
+    Differing,
+    Observation,
+    ReposDiffer,
+    ReposLeaving,
+    ReposLeft,
+    ReposObserved,
+    ReposReturned,
+    TapConnected,
+)
 from backfilld_events.eventlog import EventLog
 from backfilld_events.folds.job import SCHEDULE
-from backfilld_events.ids import Did, pack_one
+from backfilld_events.ids import Did, Rev, pack_one
 from backfilld_events.log import read
 from backfilld_events.log.append import Append
 from backfilld_events.log.file import open_writer
-from backfilld_events.projections import Projections, pages, repos
-from backfilld_events.projections.classes import Class, for_job
+from backfilld_events.projections import Projections, listing, pages, repos, targets
+from backfilld_events.projections.classes import Ask, Class, Need, for_job
 from backfilld_events.projections.numbers import SECRET_BYTES, Mark
-from backfilld_events.projections.repo import jobs_of
+from backfilld_events.projections.repo import counters_of
+from backfilld_events.projections.tally import ALL, fault_in
 from backfilld_events.row import NewEvent
 
 TABLES = (
     "folded", "job", "lexicon", "page", "repo", "seen", "member", "target", "tally", "delivered",
-    "emptied", "drawer", "filter",
+    "emptied", "drawer", "filter", "host", "collection", "outing", "zone",
 )  # fmt: skip
 STATES = ("pending", "resyncing", "active", "error", "desynchronized", "unknown")
 
@@ -83,9 +95,19 @@ def recounted(db: sqlite3.Connection, job: int, found: set[Did]) -> dict[Class, 
 def counted_by(db: sqlite3.Connection, job: int) -> set[Did]:
     """The repositories that the job counts: that came with it first, or that it is a member of."""
     numbers = [number for (number,) in db.execute("SELECT id FROM repo ORDER BY id")]
-    jobs = jobs_of(db, numbers)
+    jobs = counters_of(db, numbers)
     mine = [number for number in numbers if job in dict(jobs[number])]
     return set(pages.named(db, mine))
+
+
+def looked_through(db: sqlite3.Connection, counter: int, code: int) -> list[Did]:
+    """All repositories behind a number, in pages of three."""
+    found: list[Did] = []
+    after = 0
+    while some := listing.page(db, counter, [code], after, 3):
+        found += [one.did for one in some]
+        after = some[-1].id
+    return found
 
 
 def is_look(db: sqlite3.Connection, job: int) -> bool:
@@ -101,10 +123,12 @@ class History:
         self.receipts = 0
         self.live: dict[int, int] = {}
         self.uploads = 0
+        self.position = 0
+        self.out: list[tuple[int, bool, bool]] = []
 
     def draw(self, data: st.DataObject) -> list[NewEvent]:
         kinds = [self.start, self.page, self.batch, self.observe, self.commit, self.remove]
-        kinds += [self.look, self.cancel]
+        kinds += [self.look, self.cancel, self.leave, self.end_outing, self.sweep, self.restart]
         return data.draw(st.sampled_from([*kinds, self.other]))(data)
 
     def start(self, data: st.DataObject) -> list[NewEvent]:
@@ -198,6 +222,43 @@ class History:
             NewEvent("index", event, "uid:1"),
         ]
 
+    def leave(self, data: st.DataObject) -> list[NewEvent]:
+        some = [did(n) for n in data.draw(st.lists(st.integers(0, 12), max_size=4, unique=True))]
+        again = data.draw(st.booleans())
+        self.out.append((self.position + 1, again, False))
+        why = "lacks" if again else "final"
+        return [NewEvent("tap", ReposLeaving(why, again, len(some), ids.pack(some)), "system")]
+
+    def end_outing(self, data: st.DataObject) -> list[NewEvent]:
+        if not self.out:
+            return self.leave(data)
+        position, again, away = self.out.pop(0)
+        if not away:
+            if again:
+                self.out.append((position, again, True))
+            return [NewEvent("tap", ReposLeft(position), "system")]
+        return [NewEvent("tap", ReposReturned(position, "t"), "system")]
+
+    def sweep(self, data: st.DataObject) -> list[NewEvent]:
+        held = sorted(n for n, live in self.live.items() if live)
+        if not held:
+            return self.commit(data)
+        n = data.draw(st.sampled_from(held))
+        self.receipts += 1
+        self.live[n] -= 1
+        event = GhostsRemoved(
+            self.receipts, pack_one(did(n)), Rev("3aaaaaaaaaaa2"), 0, [(POSTS, 1)]
+        )
+        why = [Differing(pack_one(did(data.draw(st.integers(0, 12)))), "a block is missing", True)]
+        return [
+            NewEvent("index", event, "system"),
+            NewEvent("tap", ReposDiffer(why), "system"),
+        ]
+
+    def restart(self, data: st.DataObject) -> list[NewEvent]:
+        filters = data.draw(st.sampled_from([[POSTS], [LIKES], [POSTS, LIKES]]))
+        return [NewEvent("tap-child", ChildStarted(["tap"], filters), "system")]
+
     def other(self, data: st.DataObject) -> list[NewEvent]:
         self.uploads += 1
         upload = LexiconUploaded(POSTS, self.uploads, "record", True, None, b"{}")
@@ -227,6 +288,7 @@ def test_rebuilt_projections_equal_live_ones(data: st.DataObject) -> None:
         db = open_writer(Path(folder) / "events.db", "backfilld_events.log")
         log, history = EventLog(db), History()
         for _ in range(data.draw(st.integers(1, 14))):
+            history.position = log.state.position
             log.append([Append(history.draw(data))], 1_800_000_000_000_000)
         live, state = tables(db), log.state
         again = Projections(db)
@@ -242,7 +304,44 @@ def test_rebuilt_projections_equal_live_ones(data: st.DataObject) -> None:
             assert is_look(db, number) or mine == found
             assert sum(counts.values()) == len(mine), "one class per repository"
             assert counts == recounted(db, number, mine)
+            for kind in Class:
+                behind = looked_through(db, number, kind)
+                assert len(behind) == counts.get(kind, 0), "a page for every number"
+                assert mine.issuperset(behind)
+        check_zones(db)
         db.close()
+
+
+def check_zones(db: sqlite3.Connection) -> None:
+    """Counts by block add up to the counts, and none is left that has nothing."""
+    zones: Counter[tuple[int, int]] = Counter()
+    for counter, code, n in db.execute("SELECT job, class, n FROM zone"):
+        assert n > 0
+        zones[counter, code] += n
+    tally = {(job, code): n for job, code, n in db.execute("SELECT job, class, n FROM tally") if n}
+    assert zones == tally
+    assert (
+        sum(repos.counts(db, ALL).values()) == db.execute("SELECT count(*) FROM repo").fetchone()[0]
+    )
+    for counter in {counter for counter, _ in tally}:
+        failed = tally.get((counter, Class.FAILED), 0)
+        by_fault = [
+            n for (one, code), n in tally.items() if one == counter and fault_in(code) is not None
+        ]
+        assert sum(by_fault) == failed, "each failed one has a kind"
+
+
+def test_a_collection_over_all_jobs_counts_each_repository_once(tmp_path: Path) -> None:
+    db = open_writer(tmp_path / "events.db", "backfilld_events.log")
+    log = EventLog(db)
+    for job, found in (("a", [0, 1]), ("b", [1, 2]), ("c", [0, 1, 2])):
+        listed = replace(page(0, len(found), None), dids=ids.pack([did(n) for n in found]))
+        log.append([Append([NewEvent(f"job/{job}", started(POSTS), "x")])], 1)
+        log.append([Append([NewEvent(f"job/{job}", listed, "x")])], 1)
+    log.append([Append([NewEvent("job/b", handed_off(2), "x")])], 1)
+    (counter,) = targets.counters(db, [POSTS])
+    assert repos.counts(db, counter) == {Class.DISCOVERED: 1, Class.HANDED_OFF: 2}
+    assert looked_through(db, counter, Class.HANDED_OFF) == [did(1), did(2)]
 
 
 def test_tables_of_another_version_are_made_anew(tmp_path: Path) -> None:
@@ -349,12 +448,11 @@ def test_what_a_person_removed_from_the_index_is_not_waited_for(tmp_path: Path) 
     assert happens("index", removed(2, 2)) == {Class.SYNCED: 1}
     assert happens("index", removed(3, 1)) == {Class.EMPTY: 1}, "nothing of it is here any more"
     assert happens("tap", active(4)) == {Class.ARRIVING: 1}, "there is one that never came"
-    assert happens("index", came(4, 1)) == {Class.ARRIVING: 1}, "one of the three, or the fourth?"
-    assert happens("index", came(5, 3)) == {Class.SYNCED: 1}
+    assert happens("index", came(4, 1)) == {Class.SYNCED: 1}, "Tap sends none of the three again"
     db.close()
 
 
-def test_a_stray_404_is_asked_about_again(tmp_path: Path) -> None:
+def test_what_tap_has_forgotten_is_to_be_handed_over_again(tmp_path: Path) -> None:
     db = open_writer(tmp_path / "events.db", "backfilld_events.log")
     log = EventLog(db)
 
@@ -366,7 +464,7 @@ def test_a_stray_404_is_asked_about_again(tmp_path: Path) -> None:
     events = [started(POSTS), page(0, 1, cursor=None), handed_off(1)]
     log.append([Append([NewEvent("job/a", event, "x") for event in events])], 1)
     assert seen("unknown") == {Class.FAILED: 1}
-    assert [one.did for one in repos.to_ask(db, 0, 9, failed=True)] == [did(0)]
+    assert [one.did for one in repos.needy(db, Need.FORGOTTEN, 1e9, 9)] == [did(0)]
     assert seen("active") == {Class.EMPTY: 1}
 
 
@@ -388,7 +486,7 @@ def test_what_tap_does_not_know_any_more_is_held_for_no_job(tmp_path: Path) -> N
     happens("job/b", started(LIKES), page(0, 1, None, LIKES), handed_off(1))
     second = log.state.jobs["b"].position
     assert repos.counts(db, second) == {Class.HELD: 1}
-    assert [one.did for one in repos.to_ask(db, 0, 9, failed=False)] == [did(0)]
+    assert [one.did for one in repos.to_ask(db, Ask.HELD, 1e9, 9)] == [did(0)]
     seen("unknown")
     assert repos.counts(db, second) == {Class.FAILED: 1}
     happens("job/c", started(LIKES), page(0, 1, None, LIKES), handed_off(1))

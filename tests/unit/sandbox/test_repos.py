@@ -118,6 +118,16 @@ def test_a_failure_waits_one_minute_then_two_then_four_up_to_sixty(error: str | 
         assert minutes * 60 <= wait <= minutes * 60 + 60
 
 
+def test_from_the_64th_failure_on_there_is_a_minute_at_most_for_ever() -> None:
+    """Go's shift has run over: hopeless repositories become a constant load."""
+    repos = table()
+    repos.add(did(1))
+    claims(repos, 0)
+    waits = [fail(repos, did(1), "hopeless", 0) for _ in range(70)]
+    assert all(3600 <= wait <= 3660 for wait in waits[6:63])
+    assert all(0 <= wait <= 60 for wait in waits[63:])
+
+
 def test_the_error_stays_while_the_next_try_runs() -> None:
     repos = table()
     repos.add(did(1))

@@ -1,82 +1,20 @@
 """The life of a Tap over a world, in virtual time; what a real one can show too is in ports."""
 
 import random
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
-from functools import partial
 
 import httpx
 import pytest
 import trio
-from ports.peers import Channel, Ended, Event, TapPeer, ack
+from ports.peers import Channel, Ended, Event, ack
+from support.tap_bench import LIKE, STATUS, bench, plain, read, shown
 
 from backfilld.sandbox.changes import Write
-from backfilld.sandbox.network import TAP_URL, SandboxNetwork
 from backfilld.sandbox.seeded import Fate
 from backfilld.sandbox.tap import TapSettings
 from backfilld.sandbox.world import World
-from backfilld_events.ids import Nsid
 
-STATUS, LIKE = Nsid("xyz.statusphere.status"), Nsid("xyz.statusphere.like")
 REFUSED = "failed to get repo: API request failed (HTTP 400): "
-
-
-class Bench(TapPeer):
-    """A Tap, its network and its world."""
-
-    def __init__(self, network: SandboxNetwork, client: httpx.AsyncClient) -> None:
-        super().__init__(client, partial(network.dial, "tap.test", 80), iter(()))
-        self.network, self.world = network, network.world
-
-    async def add(self, *ordinals: int) -> list[str]:
-        dids: list[str] = [self.world.did(n) for n in ordinals]
-        assert (await self.post("/repos/add", dids)).status_code == 200
-        return dids
-
-    async def states(self) -> list[object]:
-        """Of all accounts of the world."""
-        return [(await self.info(self.world.did(n)))["state"] for n in range(self.world.accounts)]
-
-    async def drained(self, quiet_s: float = 3, *, acked: bool = True) -> list[Event]:
-        """All that comes over a new channel until nothing has come for so long."""
-        async with self.channel() as channel:
-            return await read(channel, quiet_s, acked=acked)
-
-    async def stat(self, name: str) -> object:
-        (value,) = (await self.http.get(f"/stats/{name}")).json().values()
-        return value
-
-
-async def read(channel: Channel, quiet_s: float = 3, *, acked: bool = True) -> list[Event]:
-    """All that comes until nothing has come for so long; an idle worker looks once a second."""
-    found: list[Event] = []
-    with trio.move_on_after(quiet_s) as scope:
-        while True:
-            found.append(await channel.event())
-            scope.deadline = trio.current_time() + quiet_s
-            if acked:
-                await channel.send(ack(found[-1].number))
-    return found
-
-
-def shown(events: list[Event]) -> list[tuple[object, ...]]:
-    """What of an event a reader acts on."""
-    keys = {"identity": ("status",), "record": ("action", "rkey", "live")}
-    return [tuple(event.content[key] for key in keys[event.kind]) for event in events]
-
-
-@asynccontextmanager
-async def bench(world: World, settings: TapSettings | None = None) -> AsyncIterator[Bench]:
-    """A network that runs."""
-    async with (
-        SandboxNetwork(world, settings) as network,
-        httpx.AsyncClient(base_url=TAP_URL, transport=network.transport) as client,
-    ):
-        yield Bench(network, client)
-
-
-def plain(repos: int = 3, records: int = 2, **more: int) -> World:
-    return World(5, repos, (STATUS,), records, **more)  # type: ignore[arg-type]
+ASKED = 'failed to get repo: Get "{host}/xrpc/com.atproto.sync.getRepo?did={escaped}": '
 
 
 # --- fetching ---------------------------------------------------------------------------------
@@ -109,11 +47,19 @@ async def test_what_arrives_is_the_truth_of_the_world(autojump_clock: object) ->
         ("takendown", REFUSED + "RepoTakendown: Repo has been takendown: {did}"),
         ("deleted", REFUSED + "RepoNotFound: Could not find repo for DID: {did}"),
         ("not_on_plc", "failed to resolve DID: DID not found: PLC directory 404"),
+        ("suspended", REFUSED + "RepoSuspended: Repo has been suspended: {did}"),
+        ("pds_down", ASKED + "dial tcp 127.0.0.1:80: connect: connection refused"),
+        ("pds_resets", ASKED + "EOF"),
         (
-            "pds_down",
-            'failed to get repo: Get "http://down.pds.test/xrpc/com.atproto.sync.getRepo?did='
-            '{escaped}": dial tcp 127.0.0.1:80: connect: connection refused',
+            "pds_500",
+            "failed to get repo: API request failed (HTTP 500): InternalServerError: "
+            "Internal Server Error",
         ),
+        ("pds_502", "failed to get repo: API request failed (HTTP 502)"),
+        ("no_pds", "no PDS endpoint for DID: {did}"),
+        ("bad_signature", "failed to verify signature: cryptographic signature invalid"),
+        ("cut_car", "failed to read repo from CAR: unexpected EOF"),
+        ("empty_car", "failed to read repo from CAR: EOF"),
         (
             "empty_bytes",
             "failed to flush final batch: json: error calling MarshalJSON for type atdata.Bytes: "
@@ -130,7 +76,8 @@ async def test_an_account_in_trouble_fails_in_these_words_and_is_tried_again(
         (did,) = await tap.add(1)
         info = await tap.settled(did)
         escaped = did.replace(":", "%3A")
-        assert info["error"] == error.format(did=did, escaped=escaped)
+        host = world.host(1)
+        assert info["error"] == error.format(did=did, escaped=escaped, host=host)
         assert (info["state"], info["records"], info["retries"]) == ("error", 0, 1)
         world.set_fate(did, "active")
         await trio.sleep(122)
@@ -160,6 +107,57 @@ async def test_one_429_parks_its_host_for_ten_seconds(autojump_clock: object) ->
         await tap.add(*parked_ones)
         await trio.sleep(7)
         assert set(await tap.states()) == {"active"}
+
+
+async def test_a_server_that_allows_so_many_fetches_says_429_to_the_rest(
+    autojump_clock: object,
+) -> None:
+    """Five workers against ten a second: the host is parked for ten seconds, and half is late."""
+    world = plain(repos=100, hosts=1)
+    server = world.pds(world.host(0))
+    server.allows(10, within_s=1)
+    async with bench(world, TapSettings(fetch_s=0.1)) as tap:
+        await tap.add(*range(100))
+        await trio.sleep(5)
+        states = await tap.states()
+        assert (states.count("active"), states.count("desynchronized")) == (10, 90)
+        assert 1 <= server.limited <= 5  # those under way when the first was refused
+        await trio.sleep(3600)
+        assert set(await tap.states()) == {"active"}
+
+
+async def test_a_server_that_never_answers_holds_a_worker_until_the_timeout(
+    autojump_clock: object,
+) -> None:
+    world = plain(repos=6, hosts=1)
+    for n in range(5):
+        world.set_fate(world.did(n), "pds_hangs")
+    async with bench(world, TapSettings(repo_fetch_timeout_s=40)) as tap:
+        dids = await tap.add(*range(6))
+        await trio.sleep(39)
+        assert await tap.states() == ["resyncing"] * 5 + ["pending"]
+        await trio.sleep(3)
+        assert await tap.states() == ["error"] * 5 + ["active"]
+        error = str((await tap.info(dids[0]))["error"])
+        assert error.startswith(f'failed to get repo: Get "{world.host(0)}/xrpc/com.atproto.sync.')
+        assert error.endswith(
+            '": context deadline exceeded (Client.Timeout exceeded while awaiting headers)'
+        )
+
+
+@pytest.mark.parametrize(("fate", "records"), [("missing_block", 1), ("other_did", 2)])
+async def test_active_does_not_mean_complete(
+    autojump_clock: object, fate: Fate, records: int
+) -> None:
+    world = plain()
+    world.set_fate(world.did(0), fate)
+    async with bench(world) as tap:
+        (did,) = await tap.add(0)
+        events = await tap.drained()
+        info = await tap.info(did)
+    assert (info["state"], info["error"], info["records"]) == ("active", "", records)
+    assert len(events) == 1 + records
+    assert len(world.records(0)) == 2
 
 
 async def test_parked_repositories_come_by_themselves_within_two_minutes(
@@ -226,7 +224,7 @@ async def test_a_repository_of_many_batches_comes_whole_over_a_kill(
     settings = TapSettings(outbox_capacity=150, retry_timeout_s=1000)
     async with bench(world, settings) as tap:
         (did,) = await tap.add(0)
-        await trio.sleep(1)
+        await trio.sleep(1.5)
         assert (await tap.info(did))["state"] == "resyncing"
         assert await tap.stat("record-count") == 200
         first = await tap.drained(0.5)

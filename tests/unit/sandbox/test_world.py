@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from backfilld.sandbox.bodies import go_json
 from backfilld.sandbox.changes import AccountChange
 from backfilld.sandbox.naming import DidMap, cid_of, tid
-from backfilld.sandbox.seeded import ODD_FATES
+from backfilld.sandbox.seeded import EVERY_FATE, ODD_FATES
 from backfilld.sandbox.world import Row, World
 from backfilld_events.ids import Nsid, parse_cid, parse_did, parse_rev, parse_rkey
 
@@ -134,6 +134,37 @@ def test_the_share_of_odd_accounts_is_kept_and_every_kind_is_there() -> None:
     assert 120 < sum(world.reason(world.did(n)) == "empty" for n in range(4000)) < 280
 
 
+def test_other_kinds_of_trouble_can_be_asked_for() -> None:
+    world = World(1, 4000, (STATUS,), 1, odd_share=0.5, odd_fates=EVERY_FATE)
+    assert {world.fate(n) for n in range(4000)} == {"active", *EVERY_FATE}
+    only = World(1, 100, (STATUS,), 1, odd_share=1, odd_fates=("cut_car",))
+    assert {world.reason(world.did(n)) for world in (only,) for n in range(100)} == {"cut_car"}
+
+
+def test_a_record_without_its_block_is_in_the_repository_and_never_arrives() -> None:
+    world = World(1, 3, (STATUS,), 2)
+    world.set_fate(world.did(1), "missing_block")
+    assert len(world.records(1)) == 2
+    assert [row.rkey for row in world.truth(STATUS) if row.did == world.did(1)] == [
+        world.records(1)[1].rkey
+    ]
+    assert world.reason(world.did(1)) is None
+
+
+def test_a_server_in_trouble_is_the_reason_of_all_its_accounts() -> None:
+    world = World(1, 40, (STATUS,), 1)
+    gone = world.did(0)
+    world.set_fate(gone, "not_on_plc")
+    host = world.host(1)
+    world.pds(host).fails("pds_502")
+    for n in range(1, 40):
+        wanted = "pds_502" if world.host(n) == host else None
+        assert world.reason(world.did(n)) == wanted
+    assert world.reason(gone) == "not_on_plc"
+    world.pds(host).fails(None)
+    assert len(list(world.truth(STATUS))) == 39
+
+
 def rows(world: World) -> Iterator[Row]:
     yield from world.truth(STATUS)
     yield from world.truth(LIKE)
@@ -175,8 +206,13 @@ def test_what_is_written_is_true_and_told() -> None:
 
 def test_a_gap_changes_the_truth_and_tells_nobody() -> None:
     world = small()
-    world.commit(world.did(3), [world.write("create", STATUS, "mine")], heard=False)
-    assert "mine" in [row.rkey for row in world.truth(STATUS)]
+    did = world.did(3)
+    world.create(did, STATUS, "mine", heard=False)
+    world.create(did, STATUS, "gone", heard=False)
+    world.update(did, STATUS, "mine", heard=False)
+    world.delete(did, STATUS, "gone", heard=False)
+    keys = [row.rkey for row in world.truth(STATUS)]
+    assert ("mine" in keys, "gone" in keys) == (True, False)
     assert world.firehose == []
 
 

@@ -38,6 +38,7 @@ from .verbs import Verbs
         "pause": "steer",
         "resume": "steer",
         "cancel": "steer",
+        "reconcile": "reconcile",
         "lexicon": "lexicon",
         "tap": "tap",
         "relay": "relay",

@@ -18,7 +18,7 @@ import click
 from ... import __version__
 from ...config import BadConfig, load
 from ...control.caller.client import Refusal, TimedOut, Unreachable
-from ...control.shapes import Health, TapShape
+from ...control.shapes import ChannelShape, Health, TapShape
 from ...control.shapes.keys import Me
 from ...control.shapes.reads import RelayShape
 from .. import say
@@ -127,39 +127,50 @@ def _health(ctl: Ctl) -> Iterator[Check]:
 
 def _tap(ctl: Ctl) -> Iterator[Check]:
     tap = read(ctl.get("/admin/tap"), TapShape)
-    if tap.health.state == "down":
+    child, add = tap.child, "backfillctl lexicon add FILE"
+    if child is not None and child.state == "idle":
+        yield Check("tap", None, child.sentence, add)
+        yield Check("channel", None, "no Tap runs", add)
+    elif child is not None and child.state == "waiting":
+        yield Check("tap", False, child.sentence, "it is tried again by itself")
+        yield Check("channel", False, "down, for Tap does not run", "as above")
+    elif tap.health.state == "down":
         fix = "start Tap, or correct tap.url; if it refuses the password: tap.password_file"
         yield Check("tap", False, f"{tap.url} does not answer: {tap.health.why}", fix)
+        yield _channel(tap.channel)
     else:
         yield Check("tap", tap.health.state == "up" or None, f"{tap.url} {_up(tap)}")
-    channel = tap.channel
+        yield _channel(tap.channel)
+    yield _filters(tap)
+
+
+def _channel(channel: ChannelShape) -> Check:
     since = "" if channel.since is None else f" since {text.since(channel.since)}"
     if channel.connected:
-        yield Check("channel", True, f"up{since}, {channel.unacked:,} not yet committed")
-    else:
-        why = channel.why or "it has not been reached yet"
-        fix = "it is tried again by itself; does another client hold Tap's channel?"
-        yield Check("channel", False, f"down{since}: {why}", fix)
-    yield _filters(tap)
+        return Check("channel", True, f"up{since}, {channel.unacked:,} not yet committed")
+    why = channel.why or "it has not been reached yet"
+    fix = "it is tried again by itself; does another client hold Tap's channel?"
+    return Check("channel", False, f"down{since}: {why}", fix)
 
 
 def _up(tap: TapShape) -> str:
     if tap.stats is None:
         return "has not been asked yet"
-    return f"answers, {tap.stats.outbox_buffer:,} messages in its outbox"
+    process = "" if tap.child is None else f". {tap.child.sentence.removesuffix('.')}"
+    return f"answers, {tap.stats.outbox_buffer:,} messages in its outbox{process}"
 
 
 def _filters(tap: TapShape) -> Check:
-    wanted, actual = tap.filters.wanted, tap.filters.actual
-    if not wanted:
+    filters = tap.filters
+    if not filters.wanted:
         return Check("filters", None, "no record lexicon yet", "backfillctl lexicon add FILE")
-    if actual is None:
-        see = f"TAP_COLLECTION_FILTERS of Tap must let through: {', '.join(wanted)}"
-        return Check("filters", None, "Tap does not tell which collections it sends", see)
-    missing = [nsid for nsid in wanted if nsid not in actual]
-    fix = f"restart Tap with TAP_COLLECTION_FILTERS={','.join(wanted)}" if missing else ""
-    found = f"Tap drops {', '.join(missing)}" if missing else f"Tap sends all {len(wanted)}"
-    return Check("filters", not missing, found, fix)
+    states = {one.state for one in filters.collections}
+    if "dropped" in states:
+        return Check("filters", False, filters.sentence, f"restart Tap with {filters.line}")
+    if filters.actual is None and states != {"sent"}:
+        see = f"Tap's environment should have {filters.line}"
+        return Check("filters", None, filters.sentence, see)
+    return Check("filters", "coming" not in states or None, filters.sentence)
 
 
 def _relays(ctl: Ctl) -> Iterator[Check]:

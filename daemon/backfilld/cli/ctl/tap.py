@@ -4,7 +4,8 @@ import click
 import msgspec
 
 from ...control.caller.client import Refusal
-from ...control.shapes import ChannelShape, Health, TapShape, TapStats
+from ...control.shapes import ChannelShape, TapShape, TapStats
+from ...control.shapes.reads import TapFilters
 from .. import say
 from . import text
 from .faults import Fault
@@ -12,23 +13,35 @@ from .frame import Ctl, read
 from .options import Word
 from .verbs import verb
 
+WORDS = {
+    "sent": "✓ comes",
+    "coming": "- with Tap's next start",
+    "unseen": "- nothing came yet",
+    "dropped": "✗ Tap drops it",
+    "unasked": "! nobody asks for it",
+}
+
 
 @verb(
     "tap",
     ("backfillctl tap", "its counts, and the channel to it; exit 7 if it is down"),
-    ("backfillctl tap filters", "the collections that it must let through"),
+    (
+        "backfillctl tap filters",
+        "its filter: what comes, and what it should be; exit 7 if it lacks",
+    ),
 )
 @click.argument("what", required=False, metavar="[filters]", type=Word(["filters"]))
 def tap(ctl: Ctl, what: str | None) -> int:
-    """Tell how Tap is: its counts, its buffers, the channel to it."""
+    """Tell how Tap is: its counts, its buffers, the channel to it, its process if we run it."""
+    tap = read(ctl.get("/admin/tap"), TapShape)
     if what == "filters":
-        return _filters(ctl)
+        return _filters(ctl, tap.filters)
     try:
         body = ctl.get("/admin/tap/stats")
     except Refusal as refusal:
         if refusal.status != 502:
             raise
-        raise _down(ctl, refusal) from refusal
+        raise _down(ctl, refusal, tap) from refusal
     if ctl.as_data:
         ctl.put(body)
         return say.OK
@@ -36,6 +49,8 @@ def tap(ctl: Ctl, what: str | None) -> int:
     say.out(f"Tap at {stats.url} answers. {_channel(stats.channel)}")
     _counts(stats)
     say.out(f"  unacked       {stats.channel.unacked:,} received and not yet committed, as of now")
+    if tap.child is not None:
+        say.out(f"  process       {tap.child.sentence}")
     return say.OK
 
 
@@ -55,33 +70,35 @@ def _counts(stats: TapStats) -> None:
     )
 
 
-def _down(ctl: Ctl, refusal: Refusal) -> Fault:
+def _down(ctl: Ctl, refusal: Refusal, tap: TapShape) -> Fault:
     """Tap gives no answer: what it told last goes to stdout, the reason is the fault."""
-    channel = read(ctl.get("/admin/health"), Health).channel
     last = refusal.body.get("last")
     if last is not None and not ctl.as_data:
         say.out("Tap is down. What it told last:")
         _counts(read(last, TapStats))
-    said = f"Tap is down: {refusal}. {_channel(channel)}"
+    said = f"Tap is down: {refusal}. {_channel(tap.channel)}"
+    if tap.child is not None:  # it is ours to start
+        return Fault(f"{said} {tap.child.sentence}", refusal.code, exit_code=say.HONEST_NO)
     return Fault(said, refusal.code, refusal.hint, say.HONEST_NO)
 
 
-def _filters(ctl: Ctl) -> int:
-    tap = read(ctl.get("/admin/tap"), TapShape)
-    filters = tap.filters
-    missing = filters.actual is not None and set(filters.wanted) - set(filters.actual)
-    code = say.HONEST_NO if missing else say.OK
+def _filters(ctl: Ctl, filters: TapFilters) -> int:
+    lacks = any(one.state == "dropped" for one in filters.collections)
+    code = say.HONEST_NO if lacks else say.OK
     if ctl.as_data:
         ctl.put(msgspec.to_builtins(filters))
         return code
     say.out(filters.sentence)
-    if not filters.wanted:
+    if filters.collections:
+        rows = [
+            [one.collection, WORDS[one.state], f"{one.records:,}", f"{one.ignored:,}"]
+            for one in filters.collections
+        ]
+        say.out(text.table(["COLLECTION", "TAP", "CAME", "IGNORED"], rows))
+    if filters.line and filters.actual is None:
+        say.out(f"Tap's environment should have, without spaces:\n{filters.line}")
+    elif not filters.line:
         say.out("We want nothing yet: backfillctl lexicon add FILE")
-        return code
-    for nsid in filters.wanted:
-        dropped = filters.actual is not None and nsid not in filters.actual
-        say.out(f"  {nsid}" + ("  ✗ Tap drops it" if dropped else ""))
-    say.out(f"TAP_COLLECTION_FILTERS={','.join(filters.wanted)}")
     return code
 
 

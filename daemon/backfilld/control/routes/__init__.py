@@ -19,6 +19,7 @@ from . import (
     notify,
     openapi,
     reads,
+    reconcile,
     records,
     stream,
 )
@@ -37,6 +38,7 @@ def routes(door: Door) -> list[ControllerRouterHandler]:
         me,
         notify,
         records,
+        reconcile,
         events,
         stream,
     )

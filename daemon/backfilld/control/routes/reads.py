@@ -16,7 +16,7 @@ from ..health import health
 from ..problems import of_tap
 from ..relays import relays
 from ..shapes import Health, Stats, TapDown, TapShape, TapStats
-from ..shapes.reads import RelayShape, TapFilters, TapLimits, Version
+from ..shapes.reads import RelayShape, TapLimits, Version
 
 _UP = ResponseSpec(data_container=TapStats, description="What Tap tells.")
 _DOWN = ResponseSpec(TapDown, generate_examples=False, description="Tap gives no answer.")
@@ -87,19 +87,11 @@ async def _tap(door: Door) -> TapShape:
         limits=TapLimits(
             config.batch_size, DIDS_MAX, config.info_rate, float(config.stats_interval)
         ),
-        filters=_filters(door),
+        filters=await door.filters(),
         stats=stats,
+        child=door.child(),
     )
 
 
 def _wanted(door: Door) -> list[str]:
     return sorted(one.nsid for one in door.journal.state.lexicons.values() if one.is_record)
-
-
-def _filters(door: Door) -> TapFilters:
-    return TapFilters(
-        wanted=_wanted(door),
-        actual=None,
-        sentence="Tap does not tell which collections it sends: see its TAP_COLLECTION_FILTERS. "
-        "What that leaves out never comes here.",
-    )

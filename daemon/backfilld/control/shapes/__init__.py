@@ -8,7 +8,7 @@ from typing import Annotated, Any
 from msgspec import UNSET, Meta, Raw, Struct, UnsetType
 
 from .progress import ActionShape, EstimateShape, EtasShape, LanesShape, RatesShape, Reason
-from .reads import CursorsShape, TapFilters, TapLimits, TrendShape
+from .reads import ChildShape, CursorsShape, TapFilters, TapLimits, TrendShape
 
 PRIORITY_MAX = 1000
 
@@ -213,7 +213,8 @@ class TapHealth(Struct):
 
 
 class TapShape(Struct):
-    """GET /admin/tap. `stats` are the last that Tap told, with their age; null: none yet."""
+    """GET /admin/tap. `stats` are the last that Tap told, with their age; null: none yet. `child`
+    is the Tap that we run; null: we run none."""
 
     url: str
     health: TapHealth
@@ -221,6 +222,7 @@ class TapShape(Struct):
     limits: TapLimits
     filters: TapFilters
     stats: TapStats | None
+    child: ChildShape | None = None
 
 
 class CollectionCount(Struct):

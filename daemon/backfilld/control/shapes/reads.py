@@ -116,12 +116,45 @@ class TapLimits(Struct):
     stats_interval_s: float
 
 
+class FilterShape(Struct):
+    """How a collection fares with Tap's filter. `state`: `sent`; `coming`, when the Tap that we run
+    is started with it; `unseen`, nothing of it came yet; `dropped`, repositories listed for it were
+    fetched and are empty, at most `empty` of one job, and nothing of it ever came; `unasked`, it
+    comes and nobody asks for it. `ignored` are records that came while nobody asked."""
+
+    collection: str
+    state: str
+    records: int
+    ignored: int
+    empty: int
+
+
 class TapFilters(Struct):
-    """The collections that we want, and those that Tap sends: null, for it does not tell."""
+    """The collections that we want, and those that Tap sends: null, for only a Tap that we run is
+    known. `line` is what Tap's environment should have, empty when nothing is wanted."""
 
     wanted: list[str]
     actual: list[str] | None
     sentence: str
+    line: str = ""
+    collections: list[FilterShape] = []
+
+
+class ChildShape(Struct):
+    """The Tap that we run. `state`: `running`; `waiting`, it ended or could not be started, and is
+    `again_at`; `idle`, there is nothing to run it for. `since` it is so. `cpu_s` is how long it
+    kept a processor busy. `failures` are ends in a row that we did not ask for, `last_words` what
+    it said before the last end."""
+
+    state: str
+    sentence: str
+    pid: int | None
+    since: str | None
+    again_at: str | None
+    memory_bytes: int | None
+    cpu_s: float | None
+    failures: int
+    last_words: str | None
 
 
 class WaitShape(Struct):

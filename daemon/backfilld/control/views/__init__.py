@@ -9,31 +9,56 @@ import msgspec
 from backfilld_events.catalog.lexicon import LexiconFetched, LexiconUploaded
 from backfilld_events.folds.job import Job
 from backfilld_events.folds.lexicon import Lexicon
-from backfilld_events.ids import Did
+from backfilld_events.ids import Did, Nsid
 from backfilld_events.log import read
+from backfilld_events.projections import outings, repos
 from backfilld_events.projections import pages as entries
-from backfilld_events.projections import repos
-from backfilld_events.projections.repos import Asked
+from backfilld_events.projections.asked import Asked
+from backfilld_events.projections.classes import Ask, Need
 
 from ..present import lexicon_shape
 from ..shapes import LexiconDetail
+from .arrivals import ArrivalViews
 from .events import EventViews
 from .log import LogViews
 from .pages import PageViews
+from .reconcile import ReconcileViews
 from .records import RecordViews
 from .stream import StreamViews
 
 
-class Views(StreamViews, PageViews, RecordViews, EventViews, LogViews):
+class Views(
+    StreamViews, PageViews, RecordViews, EventViews, LogViews, ReconcileViews, ArrivalViews
+):
     """Every answer is one read of a connection in its thread."""
 
     async def dids(self, job: Job, first: int, upto: int) -> list[Did]:
         """The DIDs with these ordinals of the job."""
         return await self._worker(entries.dids, self._events, job.position, first, upto)
 
-    async def to_ask(self, after: int, limit: int, failed: bool) -> list[Asked]:
+    async def due(self, queue: Ask, now: float, limit: int) -> list[Asked]:
         """Repositories to ask Tap about; see repos.to_ask."""
-        return await self._worker(lambda: repos.to_ask(self._events, after, limit, failed=failed))
+        return await self._worker(repos.to_ask, self._events, queue, now, limit)
+
+    async def needy(self, need: Need, now: float, limit: int) -> list[Asked]:
+        """Repositories for which something is to be done; see repos.needy."""
+        return await self._worker(repos.needy, self._events, need, now, limit)
+
+    async def with_tap(self, after: int, limit: int) -> list[Asked]:
+        """Repositories that should be with Tap; see repos.with_tap."""
+        return await self._worker(repos.with_tap, self._events, after, limit)
+
+    async def expected(self) -> int:
+        """How many repositories should be with Tap, at least."""
+        return await self._worker(repos.expected, self._events)
+
+    async def outing(self, position: int) -> list[Did]:
+        """The repositories that the event at that position took out of Tap."""
+        return await self._worker(outings.dids, self._events, position)
+
+    async def delivered_since(self, position: int) -> set[Nsid]:
+        """The collections of which Tap has sent records after that position."""
+        return await self._worker(repos.delivered_since, self._events, position)
 
     async def lexicon(self, lexicon: Lexicon) -> LexiconDetail:
         """A lexicon with its document."""

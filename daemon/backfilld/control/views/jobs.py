@@ -8,7 +8,7 @@ import trio
 
 from backfilld_events.folds.job import Job
 from backfilld_events.ids import Did, Nsid
-from backfilld_events.projections import history, jobs, repos
+from backfilld_events.projections import history, jobs, listing, repos
 from backfilld_events.projections.classes import Class
 
 from ...backfill.standing import Scene, standing
@@ -19,7 +19,8 @@ from ..present import job_detail, job_sample, job_shape
 from ..shapes import JobDetail, JobShape
 from .base import ViewsBase
 
-FAILURES_MAX = 1000
+FAILURES_MAX = 100  # in the job itself; the others are a page away
+_UNFIT = (Class.FAILED, Class.GONE)
 SAMPLED_MAX = 100  # jobs whose progress is watched at once: 3 MB
 PAGE_JOBS = 100  # looked at in one call of the worker, so that nobody waits behind a long list
 BATCHES_MAX = 5000  # of an earlier job, for its rates
@@ -98,7 +99,7 @@ class JobViews(ViewsBase):
             return None
         job, records = found[0]
         counts = repos.counts(self._events, job.position)
-        unfit = repos.failures(self._events, job.position, FAILURES_MAX)
+        unfit = listing.page(self._events, job.position, _UNFIT, 0, FAILURES_MAX)
         samples = self._samples.get(job.position, ())
         return job_detail(job, records, counts, self._scene(), unfit, samples, now)
 

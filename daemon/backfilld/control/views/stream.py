@@ -13,7 +13,7 @@ from backfilld_events.projections import jobs, pages
 from backfilld_events.projections.classes import Class
 from backfilld_events.projections.finder import Finder
 from backfilld_events.projections.pages import keys_named
-from backfilld_events.projections.repo import batches, jobs_of, places
+from backfilld_events.projections.repo import batches, counters_of, places
 from backfilld_events.row import Row
 
 from ..live.frames import Glance
@@ -125,7 +125,7 @@ class StreamViews(JobViews):
                         (*some, position, int(Class.SYNCED), int(Class.EMPTY)),
                     )
                 )
-            homes = jobs_of(self._events, found)
+            homes = counters_of(self._events, found)
             ours = sorted(n for n in found if any(of == job for of, _ in homes[n]))
             dids = pages.named(self._events, ours)
             return [(did, found[n]) for did, n in zip(dids, ours, strict=True)]

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 from ..changes import AccountChange, Commit, FirehoseEvent, Status, Write
 from ..world import World
 from .disk import TapDisk
-from .fetching import Failed, Snapshot, fetch
+from .fetching import Failed, Snapshot, fetch, pds_of
 from .frames import identity_frame, record_frame
 from .outbox import Event, Outbox
 from .settings import TapSettings, matches
@@ -38,7 +38,7 @@ class Core:
     def refresh_identity(self, did: str, now: float) -> None:
         """Looks the account up; tells of its handle when that is news."""
         ordinal, row = self.world.ordinal(did), self.disk.repos.change(did)
-        if ordinal is None or row is None or not self._host(did):
+        if ordinal is None or row is None or pds_of(self.world, did) is None:
             return
         handle = self.world.handle(ordinal)
         if handle != row.handle:
@@ -47,9 +47,9 @@ class Core:
 
     def fetch(self, did: str, now: float) -> Snapshot | Failed:
         """Fetches the repository, unless its host is parked."""
-        if now < self._parked_until.get(self._host(did), now):
+        if now < self._parked_until.get(pds_of(self.world, did) or "", now):
             return Failed(None)
-        return fetch(self.world, did)
+        return fetch(self.world, did, now)
 
     def fail(self, did: str, failure: Failed, now: float) -> None:
         """A fetch has failed; it is tried again later. A 429 parks the host. Raises Crash."""
@@ -59,12 +59,6 @@ class Core:
         if row is None:
             raise Crash("nil pointer dereference in handleResyncError")
         self.disk.repos.fail(row, failure.error, now)
-
-    def _host(self, did: str) -> str:
-        ordinal = self.world.ordinal(did)
-        if ordinal is None or self.world.fate(ordinal) == "not_on_plc":
-            return ""
-        return self.world.host(ordinal)
 
     def news(self, did: str, snapshot: Snapshot) -> Iterator[Sequence[Write]]:
         """Batches of what is not known of a fetched repository. What is gone from it is not
@@ -93,7 +87,8 @@ class Core:
         self._tell_records(did, rev, writes, now, live=False)
 
     def finish(self, did: str, snapshot: Snapshot, now: float) -> None:
-        """The repository is whole; then come the commits that were held back meanwhile."""
+        """The repository is whole; then come the commits that were held back meanwhile. The row is
+        active now, also one that was removed and added again while this fetch went on."""
         row = self.disk.repos.change(did)
         if row is None:
             return

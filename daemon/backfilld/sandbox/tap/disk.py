@@ -11,6 +11,7 @@ class TapDisk:
 
     def __init__(self, world: World, seed: int = 0) -> None:
         self._world, self._seed = world, seed
+        self.locked: set[str] = set()  # DIDs whose rows it fails to delete
         self.lose_database()
 
     def lose_database(self) -> None:

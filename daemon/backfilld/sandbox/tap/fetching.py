@@ -17,10 +17,21 @@ _REFUSALS: dict[Fate, str] = {
     "suspended": "RepoSuspended: Repo has been suspended: ",
     "deleted": "RepoNotFound: Could not find repo for DID: ",
 }
-_EMPTY_BYTES = (
-    "failed to flush final batch: json: error calling MarshalJSON for type atdata.Bytes: "
-    "tried to marshal nil $bytes"
-)
+_ERRORS: dict[Fate, str] = {
+    "empty_bytes": "failed to flush final batch: json: error calling MarshalJSON for type "
+    "atdata.Bytes: tried to marshal nil $bytes",
+    "pds_500": "failed to get repo: API request failed (HTTP 500): InternalServerError: "
+    "Internal Server Error",
+    "pds_502": "failed to get repo: API request failed (HTTP 502)",
+    "bad_signature": "failed to verify signature: cryptographic signature invalid",
+    "cut_car": "failed to read repo from CAR: unexpected EOF",
+    "empty_car": "failed to read repo from CAR: EOF",
+}
+_NO_CONNECTION: dict[Fate, str] = {
+    "pds_down": "dial tcp 127.0.0.1:80: connect: connection refused",
+    "pds_resets": "EOF",
+    "pds_hangs": "context deadline exceeded (Client.Timeout exceeded while awaiting headers)",
+}
 
 
 class Snapshot(NamedTuple):
@@ -32,10 +43,11 @@ class Snapshot(NamedTuple):
 
 class Failed(NamedTuple):
     """`error` as Tap stores it; None: the host said 429, or had just said so to another fetch.
-    `host` is the PDS that was asked, if one was."""
+    `host` is the PDS that was asked, if one was; `late`: only after Tap's whole patience."""
 
     error: str | None
     host: str | None = None
+    late: bool = False
 
 
 def no_such_did(did: str) -> str:
@@ -56,21 +68,31 @@ def no_such_did(did: str) -> str:
     return "DID not found: DNS NXDOMAIN"
 
 
-def fetch(world: World, did: str) -> Snapshot | Failed:
-    """A getRepo at the account's PDS, now."""
+def pds_of(world: World, did: str) -> str | None:
+    """The PDS of an account that resolves, as its DID document has it; "" when that names none.
+    None: the DID does not resolve."""
     ordinal = world.ordinal(did)
     if ordinal is None or (fate := world.fate(ordinal)) == "not_on_plc":
+        return None
+    return "" if fate == "no_pds" else world.host(ordinal)
+
+
+def fetch(world: World, did: str, now: float) -> Snapshot | Failed:
+    """A getRepo at the account's PDS, now."""
+    host, ordinal = pds_of(world, did), world.ordinal(did)
+    if host is None or ordinal is None:
         return Failed(f"failed to resolve DID: {no_such_did(did)}")
-    host = world.host(ordinal)
-    if world.says_429(ordinal):
-        return Failed(None, host)
-    if fate == "pds_down":
+    if not host:
+        return Failed(f"no PDS endpoint for DID: {did}")
+    fate = world.met(ordinal)
+    if (why := _NO_CONNECTION.get(fate)) is not None:
         url = f"{host}/xrpc/com.atproto.sync.getRepo?did={quote(did, safe='')}"
-        why = "dial tcp 127.0.0.1:80: connect: connection refused"
-        return Failed(f'failed to get repo: Get "{url}": {why}', host)
-    if fate == "empty_bytes":
-        return Failed(_EMPTY_BYTES, host)
+        return Failed(f'failed to get repo: Get "{url}": {why}', host, late=fate == "pds_hangs")
+    if world.says_429(ordinal, now):
+        return Failed(None, host)
+    if (error := _ERRORS.get(fate)) is not None:
+        return Failed(error, host)
     if (refusal := _REFUSALS.get(fate)) is not None:
         error = f"failed to get repo: API request failed (HTTP 400): {refusal}{did}"
         return Failed(error, host)
-    return Snapshot(world.rev(ordinal), world.records(ordinal))
+    return Snapshot(world.rev(ordinal), world.fetched(ordinal))

@@ -10,10 +10,10 @@ from contextlib import asynccontextmanager
 import trio
 
 from .. import http
-from ..http import Answer, Cut, Handler, Request, Upgrade
+from ..http import Answer, Cut, Handler, Hang, Request, Upgrade
 from ..world import World
 from . import routes
-from .core import Core, Crash
+from .core import RESYNC_BATCH, Core, Crash
 from .disk import TapDisk
 from .fetching import Failed, Snapshot
 from .settings import TapSettings
@@ -21,7 +21,6 @@ from .websocket import Acked, Over, Reader, Reply, accept_headers
 
 DELETE_EVERY_S = 10.0
 IDLE_WORKER_S = 1.0
-WRITE_BYTES = 64 * 2**10
 WRITE_EVENTS = 10_000
 WRITE_EVENTS_SHARED = 16  # when there are several connections: each gets some
 RECEIVE_BYTES = 256 * 2**10
@@ -33,13 +32,14 @@ class Tap:
     def __init__(self, disk: TapDisk, world: World, settings: TapSettings | None = None) -> None:
         self.settings = settings or TapSettings()
         self.core = Core(disk, world, self.settings)
-        self.channels = 0  # WebSockets open now
+        self.silent = False  # its channels are up, and nothing comes over them
         self.crash = ""  # why it died of itself
         self.gone = trio.Event()  # it is dead, and nothing of it runs any more
         self._world = world
         self._alive = trio.CancelScope()
         self._running = False
         self._connections: set[trio.CancelScope] = set()
+        self._channels: set[trio.CancelScope] = set()
         self._bell = trio.lowlevel.ParkingLot()
         self._heard = trio.lowlevel.ParkingLot()
 
@@ -97,6 +97,8 @@ class Tap:
                 return routes.webhook_mode()
             headers = accept_headers(request)
             return routes.bad_handshake() if headers is None else Upgrade(headers, self._channel)
+        if self._hangs(request.path.removeprefix("/resolve/")):
+            return Hang()
         response = routes.answer(self.core, request)
         self._ring()
         return response
@@ -114,18 +116,28 @@ class Tap:
                 self._look_whether_gone()
                 await trio.aclose_forcefully(stream)
 
+    def cut_channels(self) -> None:
+        """Every WebSocket ends without a word; Tap lives on."""
+        for scope in self._channels:
+            scope.cancel()
+
+    def hush(self, silent: bool) -> None:
+        """From now on nothing is sent, or all that waited is."""
+        self.silent = silent
+        self._ring()
+
     async def _channel(self, stream: trio.abc.Stream) -> None:
-        self.channels += 1
         sending = trio.Lock()
         try:
             async with trio.open_nursery() as nursery:
+                self._channels.add(nursery.cancel_scope)
                 nursery.start_soon(self._write, stream, sending)
                 await self._read(stream, sending)
                 nursery.cancel_scope.cancel()
         except* (trio.BrokenResourceError, trio.ClosedResourceError):
             pass
         finally:
-            self.channels -= 1
+            self._channels.discard(nursery.cancel_scope)
 
     async def _read(self, stream: trio.abc.Stream, sending: trio.Lock) -> None:
         reader = Reader()
@@ -150,8 +162,9 @@ class Tap:
     async def _write(self, stream: trio.abc.Stream, sending: trio.Lock) -> None:
         outbox = self.core.outbox
         while True:
-            share = WRITE_EVENTS if self.channels == 1 else WRITE_EVENTS_SHARED
-            events = outbox.take(WRITE_BYTES, share, trio.current_time())
+            share = WRITE_EVENTS if len(self._channels) == 1 else WRITE_EVENTS_SHARED
+            bytes_max, now = self.settings.socket_bytes, trio.current_time()
+            events = [] if self.silent else outbox.take(bytes_max, share, now)
             if not events:
                 await self._bell.park()
                 continue
@@ -214,24 +227,32 @@ class Tap:
                 await self._resync(did)
 
     async def _resync(self, did: str) -> None:
-        core = self.core
-        ordinal = self._world.ordinal(did)
-        if ordinal is not None and self._world.fate(ordinal) == "identity_hangs":
+        core, settings = self.core, self.settings
+        if self._hangs(did):
             await trio.sleep_forever()  # the look-up has no timeout, and holds the worker
         core.refresh_identity(did, trio.current_time())
         found = core.fetch(did, trio.current_time())
         self._ring()
-        asked = isinstance(found, Snapshot) or found.host is not None
-        await trio.sleep(self.settings.fetch_s if asked else 0)
+        if isinstance(found, Failed) and found.late:
+            await trio.sleep(settings.repo_fetch_timeout_s)
+        else:
+            asked = isinstance(found, Snapshot) or found.host is not None
+            await trio.sleep(settings.fetch_s if asked else 0)
         if isinstance(found, Snapshot):
             for batch in core.news(did, found):
-                await self._ready()
+                if len(batch) == RESYNC_BATCH:  # for what is left at the end it does not wait
+                    await self._ready()
+                await trio.sleep(settings.batch_s)
                 core.store(did, found.rev, batch, trio.current_time())
                 self._ring()
             core.finish(did, found, trio.current_time())
         else:
             self._fail(did, found)
         self._ring()
+
+    def _hangs(self, did: str) -> bool:
+        ordinal = self._world.ordinal(did)
+        return ordinal is not None and self._world.fate(ordinal) == "identity_hangs"
 
     def _fail(self, did: str, failure: Failed) -> None:
         try:

@@ -1,7 +1,8 @@
 """Tap's table of repositories: which it was given, the state of each, and whose turn it is. Pure.
 
 States go pending -> resyncing -> active | error | desynchronized. Whatever the cause of a failure,
-it is tried again after one minute to one hour. A pending repository goes before any that failed.
+it is tried again after one minute to one hour, and from the 64th time on at once. A pending
+repository goes before any that failed.
 """
 
 import heapq
@@ -16,6 +17,7 @@ from ..changes import Status
 
 State = Literal["pending", "resyncing", "active", "desynchronized", "error"]
 RETRY_MINUTES_MAX = 60
+_SHIFT_MAX = 62  # one more, and Go's 1 << retries is below zero: from then on there is no wait
 
 
 @dataclass(slots=True)
@@ -138,10 +140,10 @@ class RepoTable:
 
     def fail(self, row: Repo, error: str | None, now: float) -> None:
         """A fetch failed; `error` None: its host said 429, or had just said so."""
-        minutes = min(1 << min(row.retries, 62), RETRY_MINUTES_MAX) + self._jitter.random()
+        whole = min(1 << row.retries, RETRY_MINUTES_MAX) if row.retries <= _SHIFT_MAX else 0
         row.state, row.error = ("desynchronized", "") if error is None else ("error", error)
         row.retries += 1
-        row.retry_after = int(now + 60 * minutes)
+        row.retry_after = int(now + 60 * (whole + self._jitter.random()))
         self._wait(row)
 
     def restart(self) -> None:

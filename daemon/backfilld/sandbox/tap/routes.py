@@ -15,6 +15,7 @@ from ..http import JSON, Request, Response
 from ..world import World
 from .binding import BadBody, dids_of
 from .core import Core
+from .fetching import pds_of
 
 DIDS_MAX = 3_640  # times 9 columns: the variables SQLite allows in one statement
 _DID = re.compile(r"did:[a-z]+:[a-zA-Z0-9._:%-]*[a-zA-Z0-9._-]", re.ASCII)
@@ -89,16 +90,22 @@ def _repos(core: Core, request: Request, done: Callable[[Core, list[str]], Respo
 
 def _add(core: Core, dids: list[str]) -> Response:
     if not 0 < len(dids) <= DIDS_MAX:
-        return json_of(500, {"message": "Internal Server Error"})
+        return _oops()
     for did in dids:
         core.disk.repos.add(did)
     return Response(200)
 
 
 def _remove(core: Core, dids: list[str]) -> Response:
-    for did in dids:
+    for did in dids:  # one by one: those before the failing one are gone
+        if did in core.disk.locked:
+            return _oops()
         core.disk.delete_repo(did)
     return Response(200)
+
+
+def _oops() -> Response:
+    return json_of(500, {"message": "Internal Server Error"})
 
 
 def _info(core: Core, did: str) -> Response:
@@ -120,13 +127,14 @@ def _info(core: Core, did: str) -> Response:
 def _resolve(world: World, did: str) -> Response:
     if not _DID.fullmatch(did):
         return json_of(400, {"message": "improperly formatted DID"})
-    ordinal = world.ordinal(did)
-    if ordinal is None or world.fate(ordinal) == "not_on_plc":
+    ordinal, pds = world.ordinal(did), pds_of(world, did)
+    if ordinal is None or pds is None:
         return json_of(500, {"message": "failed to resolve DID"})
-    service = {
-        "id": "#atproto_pds",
-        "type": "AtprotoPersonalDataServer",
-        "serviceEndpoint": world.host(ordinal),
+    document: dict[str, object] = {
+        "id": did,
+        "alsoKnownAs": [f"at://{world.handle(ordinal)}"],
     }
-    document = {"id": did, "alsoKnownAs": [f"at://{world.handle(ordinal)}"], "service": [service]}
+    if pds:
+        kind = "AtprotoPersonalDataServer"
+        document["service"] = [{"id": "#atproto_pds", "type": kind, "serviceEndpoint": pds}]
     return json_of(200, document)

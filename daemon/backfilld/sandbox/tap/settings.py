@@ -5,8 +5,10 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class TapSettings:
-    """Named after Tap's own variables (TAP_RETRY_TIMEOUT, ...); times in seconds. `fetch_s` is
-    how long the simulated PDS takes for a repository."""
+    """Named after Tap's own variables (TAP_RETRY_TIMEOUT, ...); times in seconds. Of the simulation
+    are the last: `fetch_s` is how long a PDS takes for a repository, `batch_s` how long Tap takes
+    to store 100 records of one, and `socket_bytes` is what a connection holds unread: when it
+    ends, those events come again only after the retry timeout."""
 
     collection_filters: tuple[str, ...] = ()
     outbox_only: bool = False
@@ -17,7 +19,10 @@ class TapSettings:
     disable_acks: bool = False
     no_replay: bool = False
     webhook: bool = False
+    repo_fetch_timeout_s: float = 300.0
     fetch_s: float = 0.0
+    batch_s: float = 0.0
+    socket_bytes: int = 64 * 2**10
 
 
 def matches(collection: str, filters: tuple[str, ...]) -> bool:

@@ -43,6 +43,7 @@ _NSID = r"^[a-zA-Z][a-zA-Z0-9-]*(\.[a-zA-Z0-9-]+)+\Z"
 _RKEY = r"^[a-zA-Z0-9_~.:-]+\Z"
 _REV = rf"^{TID_PATTERN}\Z"
 _CID = rf"^{CID_PATTERN}\Z"
+_ACTIONS = ("create", "update", "delete")
 _NSID_CHARS_MAX, _RKEY_CHARS_MAX, _CID_CHARS_MIN, _CID_CHARS_MAX = 317, 512, 8, 256
 
 _Did = Annotated[str, Meta(pattern=_DID, max_length=DID_CHARS_MAX)]
@@ -124,6 +125,7 @@ class _LooseRecord(Struct, frozen=True):
     did: object = None
     collection: object = None
     rkey: object = None
+    action: object = None
 
 
 class _Loose(Struct, frozen=True):
@@ -266,4 +268,5 @@ def _dead(frame: bytes, why: str) -> DeadDelivery:
         Did(str(did)) if is_did(did) else None,
         collection,
         rkey,
+        str(loose.record.action) if loose.record.action in _ACTIONS else None,
     )

@@ -1,0 +1,119 @@
+"""Does what repositories need beside waiting: has Tap fetch them anew, takes out what fails for
+good, removes what is gone from the network.
+
+Which ones need what is kept by the projections (judged.needed); what may be done now is `mending`'s
+business, the steps are `outings`'.
+"""
+
+from collections.abc import Awaitable, Callable
+
+import structlog
+import trio
+
+from backfilld_events.catalog.source import Differing, ReposDiffer
+from backfilld_events.ids import Did, Rev, pack_one
+from backfilld_events.projections.asked import Asked
+from backfilld_events.projections.classes import Need
+from backfilld_events.row import NewEvent
+
+from ..clock import Clock
+from ..journal import Journal
+from . import mending
+from .asking_tap import TapAsker
+from .mending import Pace
+from .outings import Outings
+
+TICK_S = 1.0
+PAUSE_S = 10.0  # when Tap is gone
+SWEEPS_MAX = 100  # in a round
+SWEEP_TRIES = 4
+SWEEP_AGAIN_S = 15.0
+
+FindNeedy = Callable[[Need, float, int], Awaitable[list[Asked]]]
+"""(need, unix seconds, limit) -> repositories for which it is to be done now."""
+
+Sweep = Callable[[Did, int, Rev, str | None], Awaitable[str | None]]
+"""(repository, records that Tap counts, its rev, the one before it was taken out) -> why its ghosts
+were not removed; empty: it has none; None: they are."""
+
+
+class Mender:
+    """One task. `room` is how many repositories more Tap may be given work with; None: any."""
+
+    def __init__(
+        self,
+        asker: TapAsker,
+        outings: Outings,
+        find: FindNeedy,
+        sweep: Sweep,
+        journal: Journal,
+        clock: Clock,
+        room: Callable[[], int | None],
+    ) -> None:
+        self._asker, self._outings, self._find, self._sweep = asker, outings, find, sweep
+        self._journal, self._clock, self._room = journal, clock, room
+        self._paces: dict[str, Pace] = {}
+        self._sweeps: dict[int, tuple[int, float]] = {}  # id -> tries, when the next is due
+        self._log = structlog.get_logger("mender")
+
+    async def run(self) -> None:
+        """Runs until cancelled."""
+        await self._outings.finish()
+        while True:
+            for need in mending.ORDER:
+                await self._mend(need)
+            await self._sweep_some()
+            await trio.sleep(TICK_S)
+
+    async def _mend(self, need: Need) -> None:
+        limit = mending.OUTING_MAX
+        if mending.takes_room(need) and (room := self._room()) is not None:
+            limit = min(limit, room)
+        if limit <= 0:
+            return
+        found = await self._find(need, self._clock(), self._look_at(need, limit))
+        paces = self._paces
+        if need is Need.PARKED:
+            found, paces = mending.released(found, paces, mending.RELEASE_FIRST)
+        if not found:
+            self._paces = paces if need is Need.PARKED else self._paces
+            return
+        answers = await self._asker.ask(found)
+        if not answers.there:
+            await trio.sleep(PAUSE_S)
+            return
+        self._paces = paces if need is Need.PARKED else self._paces
+        leaving = [
+            one.did
+            for one in found
+            if one.id in answers.seen and mending.may_leave(need, answers.seen[one.id])
+        ]
+        if leaving:
+            self._log.info("fetched anew" if mending.again(need) else "taken out of tap",
+                           why=mending.WHY[need], repos=len(leaving))  # fmt: skip
+            await self._outings.begin(
+                mending.WHY[need], leaving, again=mending.again(need), cause=None
+            )
+
+    def _look_at(self, need: Need, limit: int) -> int:
+        return 10 * mending.RELEASE_FIRST if need is Need.PARKED else limit
+
+    async def _sweep_some(self) -> None:
+        """Rows that a refetch did not bring go, once Tap's account and ours are the same."""
+        now = self._clock()
+        found = await self._find(Need.SWEEP, now, SWEEPS_MAX)
+        due = [one for one in found if self._sweeps.get(one.id, (0, 0.0))[1] <= now]
+        answers = await self._asker.ask(due)
+        for one in due:
+            seen = answers.seen.get(one.id)
+            if seen is None or seen.state != "active" or seen.rev is None:
+                continue
+            why = await self._sweep(one.did, seen.records, seen.rev, one.before)
+            tries = self._sweeps.get(one.id, (0, 0.0))[0] + 1
+            if why and tries < SWEEP_TRIES:
+                self._sweeps[one.id] = (tries, now + SWEEP_AGAIN_S)
+                continue
+            self._sweeps.pop(one.id, None)
+            if why is not None:
+                differs = ReposDiffer([Differing(pack_one(one.did), why, mend=False)])
+                await self._journal.append([NewEvent("tap", differs, "system")])

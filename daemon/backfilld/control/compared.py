@@ -1,0 +1,151 @@
+"""What a comparison found, from its events: in numbers, in lists that are bounded, in one line.
+Pure.
+
+The one rule: a repository that was not read is never among those that agree.
+"""
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+
+from backfilld_events.catalog.reconcile import ReconcileAsked, ReconcileEnded, ReposCompared
+from backfilld_events.folds.reconcile import begun, further
+from backfilld_events.ids import unpack_one
+from backfilld_events.row import Row, utc_text
+
+from .shapes.reconcile import DifferenceShape, ReconcileShape, UnreadShape
+
+SHOWN_MAX = 1_000  # of either list
+NAMED_MAX = 3  # repositories that differ, in the sentence
+ACCOUNT = "account"  # see UnreadShape.kind
+
+_STATES = {None: "running", "": "ended"}
+
+
+class Told:
+    """A comparison as far as its events were read."""
+
+    def __init__(self, run: str, row: Row) -> None:
+        """`row` is its first. Raises TypeError for another one."""
+        event = row.event
+        if not isinstance(event, ReconcileAsked):
+            raise TypeError(f"event {row.position} should begin the comparison {run}")
+        self._one = begun(event, run=run, actor=row.actor, position=row.position, at=row.at)
+        self._ended_at: float | None = None
+        self._why: str | None = None
+        self._differences: list[DifferenceShape] = []
+        self._unread: list[UnreadShape] = []
+        self._kinds: Counter[str] = Counter()
+
+    def after(self, row: Row) -> "Told":
+        """With one more event."""
+        event = row.event
+        if self._why is not None:  # a batch that was under way when it was broken off
+            return self
+        if isinstance(event, ReposCompared):
+            self._one = further(self._one, event)
+            self._kinds.update(one.kind for one in event.unread)
+            room = SHOWN_MAX - len(self._differences)
+            self._differences += _differences(event, row.position)[:room]
+            room = SHOWN_MAX - len(self._unread)
+            self._unread += _unread(event, row.position)[:room]
+        elif isinstance(event, ReconcileEnded):
+            self._ended_at, self._why = row.at, event.why
+        return self
+
+    def shape(self) -> ReconcileShape:
+        """All of it."""
+        one = self._one
+        state = _STATES.get(self._why, "broken_off")
+        shape = ReconcileShape(
+            id=one.id,
+            state=state,
+            sentence="",
+            scope=one.scope,
+            collections=[*one.collections],
+            method=one.method,
+            repair=one.repair,
+            actor=one.actor,
+            position=one.position,
+            started_at=utc_text(one.started_at),
+            ended_at=None if self._ended_at is None else utc_text(self._ended_at),
+            why=self._why or None,
+            total=one.compared if state == "ended" else one.count,
+            compared=one.compared,
+            agreeing=one.compared - one.differing - one.unread,
+            records=one.records,
+            differing=one.differing,
+            unread=one.unread,
+            differences=self._differences,
+            unreadable=self._unread,
+        )
+        shape.sentence = sentence(shape, self._kinds)
+        return shape
+
+
+def sentence(shape: ReconcileShape, unread: Mapping[str, int]) -> str:
+    """The answer in one line; `unread` counts the repositories that were not read by kind."""
+    begin = f"{_count(shape.compared, 'repository', 'repositories')} compared with their servers"
+    if shape.state == "running":
+        of = "" if shape.total is None else f" of {shape.total:,}"
+        begin = f"{shape.compared:,}{of} repositories compared so far"
+    elif shape.state == "ended" and not shape.compared:
+        return f"Nothing to compare: {shape.scope}, and there is none"
+    agree = "agrees" if shape.agreeing == 1 else "agree"
+    records = _count(shape.records, "record", "records")
+    parts = [f"{shape.agreeing:,} {agree} to the record ({records})"]
+    if shape.differing:
+        parts.append(_differing(shape))
+    failed = {kind: n for kind, n in unread.items() if kind != ACCOUNT}
+    if failed:
+        kinds = ", ".join(f"{kind} {n:,}" for kind, n in sorted(failed.items()))
+        parts.append(f"{sum(failed.values()):,} could not be read ({kinds})")
+    if left_out := unread.get(ACCOUNT, 0):
+        parts.append(f"{left_out:,} left out: the account is not active")
+    if shape.why is not None:
+        parts.append(f"not all: {shape.why}")
+    return f"{begin}: {'; '.join(parts)}"
+
+
+def _differing(shape: ReconcileShape) -> str:
+    by_repo: dict[str, list[DifferenceShape]] = {}
+    for one in shape.differences:
+        by_repo.setdefault(one.did, []).append(one)
+    named = [_of_one(did, parts) for did, parts in [*by_repo.items()][:NAMED_MAX]]
+    if more := shape.differing - len(named):
+        named.append(f"and {more:,} more")
+    verb = "differs" if shape.differing == 1 else "differ"
+    return f"{shape.differing:,} {verb}: {', '.join(named)}"
+
+
+def _of_one(did: str, parts: Sequence[DifferenceShape]) -> str:
+    missing, extra, different, dead = (
+        sum(getattr(one, name) for one in parts)
+        for name in ("missing", "extra", "different", "dead_letters")
+    )
+    hint = f"backfillctl repo {did}"
+    if missing and dead:
+        letters = _count(dead, "dead letter", "dead letters")
+        hint = f"{letters} may explain it: backfillctl dead-letters ls; {hint}"
+    if any(one.newest is None or one.newest < one.rev for one in parts):
+        hint = f"its server has a newer commit than we: news may be under way; {hint}"
+    return f"{did} -{missing:,} +{extra:,} ~{different:,} ({hint})"
+
+
+def _differences(event: ReposCompared, position: int) -> list[DifferenceShape]:
+    return [
+        DifferenceShape(
+            unpack_one(one.repo), one.collection, one.missing, one.extra, one.different,
+            one.samples, one.dead, one.rev, one.newest, position,
+        )
+        for one in event.differing
+    ]  # fmt: skip
+
+
+def _unread(event: ReposCompared, position: int) -> list[UnreadShape]:
+    return [
+        UnreadShape(unpack_one(one.repo), one.kind, one.message, position) for one in event.unread
+    ]
+
+
+def _count(n: int, one: str, many: str) -> str:
+    return f"{n:,} {one if n == 1 else many}"

@@ -1,0 +1,1 @@
+"""Our rows held against the servers where the repositories are: what differs, to the record."""

@@ -1,0 +1,40 @@
+"""The port of what is compared: our rows, and which repositories are meant, in the words of who
+compares them."""
+
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple, Protocol
+
+from backfilld_events.ids import Did, Nsid
+
+from .compare import Held
+
+
+class Some(NamedTuple):
+    """Some repositories in order, up to the place `upto`; `last`: behind it there are no more."""
+
+    dids: list[Did]
+    upto: int
+    last: bool
+
+
+class Index(Protocol):
+    """Reads alone; no method keeps others waiting for long."""
+
+    async def inactive(self, dids: Sequence[Did]) -> Mapping[Did, str]:
+        """Those whose accounts are not active by their last identity event, with its word."""
+
+    async def held(self, did: Did, collections: Sequence[Nsid]) -> Held:
+        """What the index has of a repository. Raises Failure for more than can be compared."""
+
+    async def dead(self, did: Did) -> Mapping[Nsid, int]:
+        """How many dead letters a repository has, by collection."""
+
+    async def asked_for(self, position: int, first: int, limit: int) -> Some:
+        """Of the repositories that the event at `position` names, at most `limit` from the place
+        `first` on."""
+
+    async def following(
+        self, collections: Sequence[Nsid], job: int | None, after: int, limit: int
+    ) -> Some:
+        """Of all repositories that have rows of these collections, of all or of those that a job
+        found, at most `limit` behind the place `after`."""

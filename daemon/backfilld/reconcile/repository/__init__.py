@@ -1,0 +1,1 @@
+"""Repositories as they are signed: a CAR of blocks, a commit, a tree. Pure."""

@@ -1,0 +1,45 @@
+"""What is done with the records of accounts that are not active. Pure.
+
+The one rule: only a status that we know by name, and whose policy says so, costs anybody their
+records; an unknown one hides them at most.
+"""
+
+from enum import IntEnum
+from typing import Literal, NamedTuple
+
+Policy = Literal["delete", "hide", "keep"]
+
+
+class Hidden(IntEnum):
+    """Whether the rows of an account are shown, as `repo.hidden` has it. BARRED: they are to be
+    deleted, and none is taken in."""
+
+    SHOWN = 0
+    HIDDEN = 1
+    BARRED = 2
+
+
+_BY_POLICY = {"delete": Hidden.BARRED, "hide": Hidden.HIDDEN, "keep": Hidden.SHOWN}
+
+
+class Policies(NamedTuple):
+    """A policy for each reason for which an account is not active."""
+
+    deleted: Policy = "delete"
+    takendown: Policy = "hide"
+    deactivated: Policy = "hide"
+
+    def hidden(self, status: str) -> Hidden:
+        """What is to become of an account's rows. Statuses: com.atproto.sync.subscribeRepos,
+        #account; Tap has five of them."""
+        match status:
+            case "active":
+                return Hidden.SHOWN
+            case "deleted":
+                return _BY_POLICY[self.deleted]
+            case "takendown" | "suspended":
+                return _BY_POLICY[self.takendown]
+            case "deactivated":
+                return _BY_POLICY[self.deactivated]
+            case _:
+                return min(_BY_POLICY[self.deactivated], Hidden.HIDDEN)
