@@ -34,6 +34,8 @@ from .control.door import Door
 from .control.jobs.estimating import estimating
 from .control.tapstats import TapCounters
 from .control.views import Views
+from .delivery.deadletters import DeadLetters
+from .delivery.departed import Departed
 from .delivery.inbox import GroupLimits
 from .delivery.ledger import Ledger
 from .delivery.pump import Pump
@@ -140,6 +142,9 @@ def assembled(opened: Opened, given: Given) -> Parts:
         clock=clock,
         at_rest=runner.at_rest,
         remover=Remover(opened.store, index_worker, journal, ledger, clock),
+        letters=DeadLetters(
+            opened.store, index_worker, ledger, clock, wanted, opened.network.records.now
+        ),
         network=opened.network,
         send_samples=notifier.send_samples,
         reconciler=reconciler(journal, opened.network, lanes, partial(_mend, journal)),
@@ -170,6 +175,7 @@ def assembled(opened: Opened, given: Given) -> Parts:
         opened.views.sampling,
         partial(estimating, journal, opened.views),
         door.remover.run,
+        Departed(opened.store, index_worker, journal, ledger).run,
         door.reconciler.run,
         door.counters.sampling,
         partial(recheck, opened.log.state, opened.log_views.fold, journal.distrust),
@@ -184,6 +190,7 @@ def limits_now(config: Callable[[], Config], log: EventLog) -> Limits:
     return replace(
         configured(one),
         room=max(0, most - log.unsettled) if most else None,
+        unsettled=log.unsettled,
         filters=_filters(child) if one.tap.supervise else None,
     )
 

@@ -104,21 +104,35 @@ async def test_a_job_for_a_removed_collection_that_tap_still_has_says_what_to_do
     async with SandboxNetwork(World(5, 30, (STATUS,), (1, 4))) as network:
         lab = Lab(tmp_path, network)
         async with lab.living() as (_, desk):
-            first = await lab.start(desk, lexicon(STATUS))
-            await lab.until_synced(first)
+            await lab.until_synced(await lab.start(desk, lexicon(STATUS)))
             await removed(lab, removers[-1])
-            again = await lab.start(desk, StartJob(STATUS))
+            again = await lab.start(desk, StartJob(STATUS, mode="add"))
             await trio.sleep(60)
             shape = shown(lab, again)
             assert (shape.sync.state, shape.sync.classes["held"]) == ("syncing", 30)
-            assert "take them out of it" in shape.sync.sentence
+            assert shape.sync.sentence.endswith(f"backfillctl start {STATUS} --mode refetch.")
             asked = len(lab.said())
             await trio.sleep(60)
             assert len(lab.said()) == asked, "asking in vain leaves nothing in the log"
-            await taken_out_of_tap(network, lab.handed_over(first))
-            await lab.until(lambda: shown(lab, again).sync.classes["failed"] == 30)
-            last = await lab.start(desk, StartJob(STATUS))
+            last = await lab.start(desk, StartJob(STATUS, mode="refetch"))  # as the sentence says
             await lab.until_synced(last)
             assert shown(lab, again).sync.state == "synced"
+        lab.check_the_index_is_the_truth(STATUS)
+        lab.check_the_log()
+
+
+async def test_a_removed_collection_that_tap_still_has_comes_back_by_itself(
+    tmp_path: Path, autojump_clock: Clock, removers: list[Remover]
+) -> None:
+    async with SandboxNetwork(World(5, 30, (STATUS,), (1, 4))) as network:
+        lab = Lab(tmp_path, network)
+        async with lab.living() as (_, desk):
+            await lab.until_synced(await lab.start(desk, lexicon(STATUS)))
+            await removed(lab, removers[-1])
+            again = await lab.start(desk, StartJob(STATUS))
+            await lab.until(lambda: shown(lab, again).sync.classes["held"] > 0)
+            assert "are to be fetched again" in shown(lab, again).sync.sentence
+            await lab.until_synced(again)
+        assert "tap.repos-leaving" in lab.said()
         lab.check_the_index_is_the_truth(STATUS)
         lab.check_the_log()

@@ -4,14 +4,13 @@ from collections import Counter
 from contextlib import closing
 from pathlib import Path
 
-import httpx
 import pytest
 import trio
 import trio.testing
 from support.lives import Lab, lexicon
 
 from backfilld.backfill.commands import CancelJob, StartJob, packed
-from backfilld.sandbox.network import RELAY_URL, TAP_URL, SandboxNetwork
+from backfilld.sandbox.network import RELAY_URL, SandboxNetwork
 from backfilld.sandbox.relay import Quirks
 from backfilld.sandbox.tap import TapSettings
 from backfilld.sandbox.world import World
@@ -226,7 +225,8 @@ async def test_what_tap_had_before_a_collection_was_asked_for_is_never_called_sy
         lab = Lab(tmp_path, network)
         async with lab.living() as (_, desk):
             await lab.until_synced(await lab.start(desk, lexicon(STATUS)))
-            later = await lab.start(desk, lexicon(OTHER))
+            await desk.submit(lexicon(OTHER, backfill=False), "uid:1000")
+            later = await lab.start(desk, StartJob(OTHER, mode="add"))
             again = await lab.start(desk, StartJob(STATUS))
             await lab.until_synced(again)
             await trio.sleep(600)
@@ -240,11 +240,28 @@ async def test_what_tap_had_before_a_collection_was_asked_for_is_never_called_sy
             held = shape.sync.classes["held"]
             assert held == shape.total_repos
             assert "with Tap before this was asked for" in shape.sync.sentence
-            # the remedy that the sentence names
-            body = {"dids": lab.handed_over(later)}
-            async with httpx.AsyncClient(transport=network.transport) as client:
-                await client.post(f"{TAP_URL}/repos/remove", json=body)
-            await trio.sleep(60)
-            await lab.until_synced(await lab.start(desk, StartJob(OTHER)))
+            assert shape.sync.sentence.endswith(f"backfillctl start {OTHER} --mode refetch.")
+            assert shape.next == "Nothing: the job has ended."
+            await lab.until_synced(await lab.start(desk, StartJob(OTHER, mode="refetch")))
+            await lab.until_synced(later)
+        lab.check_the_index_is_the_truth(STATUS, OTHER)
+        lab.check_the_log()
+
+
+async def test_a_collection_that_is_added_later_comes_whole_though_tap_had_every_repository(
+    tmp_path: Path, autojump_clock: Clock
+) -> None:
+    async with SandboxNetwork(world(40, both=True)) as network:
+        lab = Lab(tmp_path, network)
+        async with lab.living() as (_, desk):
+            await lab.until_synced(await lab.start(desk, lexicon(STATUS)))
+            later = await lab.start(desk, lexicon(OTHER))
+            await lab.until(lambda: lab.job(later)[0].ended_at is not None)
+            with closing(lab.views()) as views:
+                shape = await views.job(later)
+            assert shape is not None
+            assert "are to be fetched again" in shape.sync.sentence
+            assert "taken out of Tap and put in again" in shape.next
+            await lab.until_synced(later)
         lab.check_the_index_is_the_truth(STATUS, OTHER)
         lab.check_the_log()

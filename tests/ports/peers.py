@@ -176,13 +176,15 @@ class TapPeer:
                 await trio.sleep(0.05)
         return info
 
-    async def added(self, records_min: int = 2) -> Json:
+    async def added(self, records_min: int = 2, records_max: int = 1000) -> Json:
         """Gives Tap a repository it can fetch; what /info says of it then."""
         while True:
             did = next(self._fresh)
             await self.post("/repos/add", [did])
             info = await self.settled(did)
-            if info["state"] == "active" and int(str(info["records"])) >= records_min:
+            if info["state"] == "active" and (
+                records_min <= int(str(info["records"])) <= records_max
+            ):
                 return info
             await self.post("/repos/remove", [did])
 

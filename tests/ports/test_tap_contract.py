@@ -171,12 +171,16 @@ async def find(tap: TapPeer, did: str) -> dict[str, object]:
 async def test_an_unacked_event_comes_again_after_the_retry_timeout_byte_for_byte(
     clock: object, tap: TapPeer
 ) -> None:
+    before = trio.current_time()
     info = await tap.added()
+    sent = trio.current_time()
     async with tap.channel() as channel:
         first = await tap.events(channel, info, acked=False)
-        start = trio.current_time()
-        again = await channel.event()
-        assert RETRY_TIMEOUT_S * 0.9 < trio.current_time() - start < RETRY_TIMEOUT_S * 2.2
+        while (again := await channel.event()).did != info["did"]:  # of an account before ours
+            await channel.send(ack(again.number))
+        now = trio.current_time()
+        assert now - before > RETRY_TIMEOUT_S * 0.9
+        assert now - sent < RETRY_TIMEOUT_S * 2.2
         assert again.raw in {event.raw for event in first}
         for event in first:
             await channel.send(ack(event.number))

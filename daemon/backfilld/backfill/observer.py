@@ -17,7 +17,7 @@ from backfilld_events.row import NewEvent
 
 from ..clock import Clock
 from ..journal import Journal
-from . import turns
+from . import queues
 from .asking_tap import Answers, TapAsker
 
 TICK_S = 1.0
@@ -56,12 +56,12 @@ class Observer:
         while True:
             if limit := int(self._rate() * TICK_S):
                 now = self._clock()
-                queues: dict[Ask, list[Asked]] = {
+                waiting: dict[Ask, list[Asked]] = {
                     queue: await self._find_due(queue, now, limit)
                     for queue in Ask
                     if queue is not Ask.NEVER
                 }
-                await self._ask(turns.chosen(queues, limit))
+                await self._ask(queues.chosen(waiting, limit))
             await trio.sleep(TICK_S)
 
     async def _censuses(self) -> None:

@@ -6,7 +6,7 @@ out is `steps`.
 """
 
 from collections.abc import Iterable, Set
-from typing import TypeGuard
+from typing import Literal, TypeGuard
 
 from msgspec import Struct
 
@@ -23,8 +23,9 @@ STALE_CURSOR_S = 600.0  # after so long without a page the directory may have be
 class Limits(Struct, frozen=True):
     """The configured numbers that planning and deciding need. Times are seconds, sizes DIDs.
 
-    `room` is how many repositories more Tap may be given work with (None: any), `filters` are the
-    collections that the Tap we run fetches now (None: we run none)."""
+    `room` is how many repositories more Tap may be given work with (None: any), `unsettled` how
+    many it has work with, `filters` are the collections that the Tap we run fetches now (None: we
+    run none)."""
 
     relays: tuple[str, ...]
     page_size: int = 1000
@@ -35,6 +36,7 @@ class Limits(Struct, frozen=True):
     tap_backoff_s_max: float = 60.0
     concurrent: int = 2
     room: int | None = None
+    unsettled: int = 0
     filters: frozenset[Nsid] | None = None
 
 
@@ -146,6 +148,16 @@ def has_room(job: Job, limits: Limits) -> bool:
 def in_filter(job: Job, limits: Limits) -> bool:
     """Whether Tap fetches what the job wants; one that we run is started anew for that first."""
     return limits.filters is None or limits.filters.issuperset(job.collections)
+
+
+def held_up(job: Job, limits: Limits) -> Literal["room", "filter"] | None:
+    """What no lane can go on without, though no peer fails: room in Tap, or another filter of the
+    Tap that we run. It comes by itself."""
+    if not in_filter(job, limits):
+        return "filter"
+    if may_discover(job, limits) or not has_batch(job, limits) or has_room(job, limits):
+        return None
+    return "room"
 
 
 def discover(job: Job, now: float, limits: Limits) -> Step | None:

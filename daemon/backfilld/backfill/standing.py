@@ -26,11 +26,14 @@ class Scene(NamedTuple):
 
 class Standing(NamedTuple):
     """`waiting` is the lane that is due first, when the state is stalled; `ahead` counts the jobs
-    that have their turn before it, when it is pending."""
+    that have their turn before it, when it is pending. `held_up`: see plan.held_up; `with_tap` is
+    how many repositories Tap has work with then."""
 
     state: State
     waiting: Waiting | None = None
     ahead: int = 0
+    held_up: Literal["room", "filter"] | None = None
+    with_tap: int = 0
 
 
 def scene(jobs: Mapping[str, Job], limits: Limits, busy: frozenset[str]) -> Scene:
@@ -51,5 +54,8 @@ def standing(job: Job, scene: Scene) -> Standing:
         return Standing("pending", ahead=scene.ahead[job.id])
     if (waiting := plan.stalled(job, scene.limits)) is not None:
         return Standing("stalled", waiting)
-    begun = job.begun or job.discovered
-    return Standing("running" if begun else "pending")
+    held_up = plan.held_up(job, scene.limits)
+    begun = job.begun or job.discovered or held_up
+    return Standing(
+        "running" if begun else "pending", held_up=held_up, with_tap=scene.limits.unsettled
+    )

@@ -13,6 +13,7 @@ from backfilld_events.row import utc_text
 from ..backfill.desk import Desk
 from ..clock import Clock
 from ..config import Config
+from ..delivery.deadletters import DeadLetters
 from ..delivery.removal import Remover
 from ..journal import Journal
 from ..network.opened import Network
@@ -50,6 +51,7 @@ class Door:
         clock: Clock,
         at_rest: Callable[[str], Awaitable[None]],
         remover: Remover,
+        letters: DeadLetters,
         network: Network,
         send_samples: Callable[[str], Awaitable[Samples]],
         reconciler: Reconciler,
@@ -58,7 +60,7 @@ class Door:
         """`at_rest` returns when nothing of a job is under way; `send_samples` takes an actor;
         `tap_child` is the Tap that we run, if we do."""
         self.desk, self.journal, self.counters = desk, journal, counters
-        self.at_rest, self.remover = at_rest, remover
+        self.at_rest, self.remover, self.letters = at_rest, remover, letters
         self.network, self.handles, self.reconciler = network, network.handles, reconciler
         self.send_samples, self.tap_child = send_samples, tap_child
         self.views, self.log_views = views, log_views

@@ -83,7 +83,7 @@ def sentence(job: Job, stands: Standing, repos: int) -> str:
         case "cancelled":
             return _cancelled(job)
         case "running":
-            return "Finding repositories and handing them to Tap."
+            return _running(stands)
         case "stalled":
             return stalled(stands.waiting) if stands.waiting is not None else ""
         case "completed" if job.look:
@@ -100,9 +100,30 @@ def sentence(job: Job, stands: Standing, repos: int) -> str:
             ]
             return ". ".join(parts) + "."
         case "failed":
-            again = " ".join(["backfillctl start", *([job.asked_for] if job.asked_for else [])])
             why = job.failure.why if job.failure is not None else ""
-            return f"{why.rstrip('.')}. Start again: {again}"
+            return f"{why.rstrip('.')}. Start again: {start_again(job)}"
+
+
+def start_again(job: Job, *options: str) -> str:
+    """The command that asks for the same once more."""
+    asked: list[str] = [job.asked_for] if job.asked_for else []
+    if job.asked_did is not None:
+        asked += ["--did", job.asked_did]
+    elif job.given:
+        asked += ["--from FILE"]
+    elif not asked:
+        asked += ["--all"]
+    return " ".join(["backfillctl start", *asked, *options])
+
+
+def _running(stands: Standing) -> str:
+    match stands.held_up:
+        case "room":
+            many = counted(stands.with_tap, "repository", "repositories")
+            return f"Tap has {many} to work on; the next batch goes when some are settled."
+        case "filter":
+            return "Waiting until the Tap that we run is started with another filter."
+    return "Finding repositories and handing them to Tap."
 
 
 def _looked(job: Job, repos: int) -> str:
@@ -162,17 +183,20 @@ def sync(job: Job, classes: Mapping[Class, int]) -> tuple[SyncState, str]:
     lost = f"; {failed:,} failed, each with a reason" if failed else ""
     lost += f"; {counted(gone, 'account is', 'accounts are')} gone" if gone else ""
     lost += f"; {left:,} more were found and never handed over" if left else ""
-    if held:
-        lost += (
-            f"; {counted(held, 'was', 'were')} with Tap before this was asked for, and Tap does not"
-            " send their records again: take them out of it (POST /repos/remove), and when they"
-            " show as failed start the job again"
-        )
+    lost += f"; {_held(job, held)}" if held else ""
     if open_ or job.outcome is None:
         return "syncing", f"{here:,} of {total:,} are here, or empty{lost}."
     if not lost:
         return "synced", f"All {total:,} are here, or empty."
     return "synced_with_failures" if failed else "synced", f"{here:,} are here, or empty{lost}."
+
+
+def _held(job: Job, held: int) -> str:
+    were = f"{counted(held, 'was', 'were')} with Tap before this was asked for"
+    if job.mode != "add":
+        return f"{were}, and {'is' if held == 1 else 'are'} to be fetched again"
+    again = start_again(job, "--mode refetch")
+    return f"{were}, and Tap does not send their records again; to have them fetched anew: {again}"
 
 
 def counted(n: int, one: str, many: str) -> str:

@@ -7,8 +7,10 @@ moment neither counts a receipt twice nor leaves one out.
 import trio
 
 from backfilld_events import ids
+from backfilld_events.catalog.dead import DeadLettersHandled
 from backfilld_events.catalog.index import (
     Account,
+    GhostsRemoved,
     RecordsCommitted,
     RecordsRemoved,
     Removed,
@@ -18,7 +20,7 @@ from backfilld_events.ids import Did, Nsid
 from backfilld_events.row import NewEvent
 
 from ..journal import Journal, Stale
-from ..records.store import Counts, Receipt, RecordStore
+from ..records.store import Counts, Ghosts, Receipt, RecordStore, Removal
 from ..worker import Worker
 
 RECEIPTS_MAX = 500  # of an event
@@ -80,7 +82,7 @@ class Ledger:
             some = _some(receipts)
             more = len(some) < len(receipts) or len(receipts) == RECEIPTS_MAX
             try:
-                await self._journal.append([_event(some)], expected={"index": source.index_version})
+                await self._journal.append(_events(some), expected={"index": source.index_version})
             except Stale:  # an append we were cancelled in has happened all the same
                 more = True
                 continue
@@ -88,21 +90,37 @@ class Ledger:
 
 
 def _some(receipts: list[Receipt]) -> list[Receipt]:
-    """The first of them, as many as make one event: what a person did is one by itself."""
+    """The first of them, as many as make one event: what a person did, or a sweep, is one by
+    itself."""
     tallies = 0
     for n, receipt in enumerate(receipts):
         tallies += len(receipt.counts)
-        if tallies > TALLIES_MAX or receipt.removal is not None:
+        if tallies > TALLIES_MAX or receipt.removal or receipt.ghosts or receipt.handled:
             return receipts[: max(n, 1)]
     return receipts
 
 
-def _event(receipts: list[Receipt]) -> NewEvent:
-    receipt, removal = receipts[0], receipts[0].removal
-    if removal is None:
-        return NewEvent("index", summed(receipts), "system")
+def _events(receipts: list[Receipt]) -> list[NewEvent]:
+    """What these receipts say; only a removal, ghosts or dead letters are on behalf of anybody."""
+    receipt = receipts[0]
+    if receipt.removal is not None:
+        removal = receipt.removal
+        return [NewEvent("index", _removed(receipt, removal), removal.actor, removal.cause)]
+    if receipt.ghosts is not None:
+        return [NewEvent("index", _swept(receipt, receipt.ghosts), "system")]
+    if receipt.handled is None:
+        return [NewEvent("index", summed(receipts), "system")]
+    one = receipt.handled
+    handled = DeadLettersHandled(action=one.action, ids=one.ids, failed=one.failed)
+    return [
+        NewEvent("index", summed(receipts), one.actor),
+        NewEvent("dead-letters", handled, one.actor),
+    ]
+
+
+def _removed(receipt: Receipt, removal: Removal) -> RecordsRemoved:
     packed = _packed([did for did, _, _ in receipt.counts])
-    event = RecordsRemoved(
+    return RecordsRemoved(
         receipt=receipt.no,
         collection=removal.collection,
         uri=removal.uri,
@@ -113,11 +131,21 @@ def _event(receipts: list[Receipt]) -> NewEvent:
             for repo, (_, _, counts) in zip(packed, receipt.counts, strict=True)
         ],
     )
-    return NewEvent("index", event, removal.actor, removal.cause)
+
+
+def _swept(receipt: Receipt, ghosts: Ghosts) -> GhostsRemoved:
+    return GhostsRemoved(
+        receipt=receipt.no,
+        repo=ids.pack_one(receipt.counts[0][0]),
+        rev=ghosts.rev,
+        records=ghosts.records,
+        collections=[(nsid, counts.deleted) for _, nsid, counts in receipt.counts],
+    )
 
 
 def summed(receipts: list[Receipt]) -> RecordsCommitted:
-    """Receipts in order as one event; pure."""
+    """Receipts in order as one event; pure. What was said of an account is told each time that it
+    differs from the time before: its records may have gone in between."""
     places: dict[Nsid, int] = {}
     totals: dict[tuple[Did, int], Counts] = {}
     for receipt in receipts:
@@ -125,7 +153,7 @@ def summed(receipts: list[Receipt]) -> RecordsCommitted:
             key = (did, places.setdefault(nsid, len(places)))
             so_far = totals.get(key)
             totals[key] = counts if so_far is None else _added(so_far, counts)
-    accounts = {did: (status, handle) for one in receipts for did, status, handle in one.accounts}
+    accounts = _changes(receipts)
     return RecordsCommitted(
         first=receipts[0].no,
         last=receipts[-1].no,
@@ -141,12 +169,23 @@ def summed(receipts: list[Receipt]) -> RecordsCommitted:
         ],
         accounts=[
             Account(repo, status, handle)
-            for repo, (status, handle) in zip(
-                _packed(list(accounts)), accounts.values(), strict=True
+            for repo, (_, status, handle) in zip(
+                _packed([did for did, _, _ in accounts]), accounts, strict=True
             )
         ],
         unreadable=sum(receipt.unreadable for receipt in receipts),
     )  # fmt: skip
+
+
+def _changes(receipts: list[Receipt]) -> list[tuple[Did, str, str]]:
+    last: dict[Did, tuple[str, str]] = {}
+    found: list[tuple[Did, str, str]] = []
+    for receipt in receipts:
+        for did, status, handle in receipt.accounts:
+            if last.get(did) != (status, handle):
+                last[did] = (status, handle)
+                found.append((did, status, handle))
+    return found
 
 
 def _added(one: Counts, other: Counts) -> Counts:

@@ -13,11 +13,11 @@ from typing import Literal
 import httpx
 import msgspec
 import trio
-from msgspec import Raw, Struct
+from msgspec import Struct
 
-from backfilld_events.ids import BadId, Cid, Did, Nsid, parse_cid, shown
+from backfilld_events.ids import Cid, Did, Nsid, parse_cid, shown
 
-from ..asking import Answer, ask, decoded, failure_of, said
+from ..asking import ask
 from ..clock import Clock
 from ..failures import Busy, Failure
 from ..lexicons import Document, parse
@@ -25,8 +25,8 @@ from .dns import Dns
 from .documents import pds_of
 from .identity import WITHIN_S, Identity
 from .names import LEXICON_SCHEMA, did_in, lexicon_name
+from .record import METHOD, record_in
 
-METHOD = "com.atproto.repo.getRecord"
 RECORD_BYTES_MAX = 2**20
 AT_ONCE = 16
 TURN_WITHIN_S = 5.0
@@ -88,22 +88,11 @@ class Lexicons:
                 within_s=WITHIN_S,
                 params={"repo": authority, "collection": LEXICON_SCHEMA, "rkey": nsid},
             )
-            record = _record(answer, f"at://{authority}/{LEXICON_SCHEMA}/{nsid}", self._clock())
+            record = record_in(answer, f"at://{authority}/{LEXICON_SCHEMA}/{nsid}", self._clock())
         document = parse(bytes(record.value))
         with _at("document"):
             _published(document, bytes(record.value), nsid)
         return FoundLexicon(document, authority, record.uri, parse_cid(record.cid))
-
-
-class _Record(Struct):
-    uri: str
-    value: Raw
-    cid: str = ""
-
-
-class _Refusal(Struct):
-    error: str = ""
-    message: str = ""
 
 
 class _Typed(Struct):
@@ -116,35 +105,6 @@ def _at(step: Step) -> Iterator[None]:
         yield
     except Failure as failure:
         raise NotFetched(step, failure) from failure
-
-
-def _record(answer: Answer, uri: str, now: float) -> _Record:
-    if answer.status != 200:
-        if _is_missing(answer):
-            raise Failure("not_found", f"there is no record {uri} ({said(answer)})")
-        raise failure_of(answer, now)
-    record = decoded(answer, _Record)
-    if record.uri != uri:  # a PDS may pass the question on to somebody else
-        raise Failure("bad_answer", f"asked for {uri}, the PDS answered {shown(record.uri)}")
-    try:
-        parse_cid(record.cid)
-    except BadId as error:
-        raise Failure("bad_answer", str(error)) from error
-    return record
-
-
-def _is_missing(answer: Answer) -> bool:
-    """Whether the PDS says that it has no such record: it says so too of an account that it does
-    not have or does not show. The reference PDS answers 400, others 404."""
-    try:
-        body = decoded(answer, _Refusal)
-    except Failure:
-        return answer.status == 404
-    return (
-        answer.status == 404
-        or body.error == "RecordNotFound"
-        or body.message.startswith("Could not locate record")
-    )
 
 
 def _published(document: Document, text: bytes, nsid: Nsid) -> None:

@@ -16,6 +16,7 @@ from .guard import Guard, GuardedTransport
 from .handles import Handles
 from .identity import WITHIN_S, Identity
 from .pds import PdsClient
+from .record import Records
 
 
 class Network(NamedTuple):
@@ -25,6 +26,7 @@ class Network(NamedTuple):
     handles: Handles
     lexicons: Lexicons
     pds: PdsClient
+    records: Records
 
 
 @asynccontextmanager
@@ -41,9 +43,11 @@ async def open_network(
         asking.client(WITHIN_S, transport=guarded, headers=headers) as strangers,
     ):
         identity = Identity(plc, strangers, dns, config.plc_url, allowed, clock)
+        pds = PdsClient(strangers, clock)
         yield Network(
             identity,
             Handles(identity),
             Lexicons(dns, identity, strangers, clock),
-            PdsClient(strangers, clock),
+            pds,
+            Records(identity, pds, strangers, clock),
         )

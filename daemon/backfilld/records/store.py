@@ -88,8 +88,8 @@ class RecordStore(Protocol):
         the rows they had are counted as deleted; if there are many, the rest by `purge`."""
 
     def purge(self, limit: int) -> bool:
-        """Deletes at most `limit` rows of accounts whose policy is to delete. Whether there are
-        more."""
+        """Deletes at most `limit` rows of accounts whose policy is to delete. Whether there was
+        anything to do."""
 
     def remove(
         self, did: Did, collection: Nsid, rkey: Rkey, actor: str, indexed_at: int

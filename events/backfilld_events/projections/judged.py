@@ -96,6 +96,15 @@ def classified(repo: Repo) -> Class:
     return Class.DISCOVERED if repo.handed is None else Class.HANDED_OFF
 
 
+def may_have_ghosts(repo: Repo) -> bool:
+    """Whether rows may be here that its refetch did not bring: until as many have come as Tap
+    counts, none twice, and as many are here."""
+    if not repo.sweep or repo.tap_state != "active":
+        return bool(repo.sweep)
+    counted = repo.tap_records or 0
+    return repo.live != counted or not (repo.drained or repo.came == counted)
+
+
 def unlike(repo: Repo) -> str | None:
     """Why its rows are not as many as Tap counts, though all that Tap has sent is here; None: they
     are, or it is not known yet. To be asked when Tap has just answered, for its count grows old."""
@@ -132,7 +141,7 @@ def _needed(repo: Repo) -> Need:
     match repo.tap_state:
         case "error":
             return _of_failure(repo)
-        case "desynchronized" if not repo.tap_error and not repo.live:
+        case "desynchronized" if not repo.tap_error and not repo.came:
             return Need.PARKED
         case "active" if repo.kind in _SETTLED:
             return _of_rows(repo)

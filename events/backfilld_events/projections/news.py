@@ -69,8 +69,6 @@ def _take_in(
 def _hold_against(repo: Repo) -> None:
     """Tap's count is of now: whether it fits what is here. Believed when it was so twice, for what
     comes meanwhile may be in the one and not in the other."""
-    if repo.sweep and repo.drained and repo.live == repo.tap_records:
-        repo.sweep = 0
     why = judged.unlike(repo)
     repo.differs = why if repo.doubt else None
     repo.mended = repo.mended if why else 0

@@ -67,8 +67,12 @@ def save(
     or we said of it changed too, not only how many records came. Those with the ids `unchanged`
     were asked about, and answered as before."""
     before = {repo.id: (repo.kind, repo.was_fault) for repo in repos}
+    swept: list[Repo] = []
     for repo in repos:
         repo.kind = judged.classified(repo)
+        if repo.sweep and not judged.may_have_ghosts(repo):
+            repo.sweep = 0
+            swept.append(repo)
         ask = judged.next_ask if repo.id in unchanged else judged.first_ask
         repo.ask, repo.due, repo.wait = ask(repo, at)
         repo.need, repo.need_at = judged.needed(repo, at)
@@ -104,6 +108,8 @@ def save(
                 for one in repos
             ],
         )  # fmt: skip
+    elif swept:
+        db.executemany("UPDATE seen SET sweep = 0 WHERE repo = ?", [(one.id,) for one in swept])
 
 
 def counters_of(

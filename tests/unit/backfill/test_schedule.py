@@ -224,7 +224,10 @@ async def scheduled(folder: Path, every_s: Callable[[], float]) -> AsyncIterator
         journal = Journal(log, InlineWorker(), clock)
         async with trio.open_nursery() as nursery:
             await nursery.start(journal.run)
-            nursery.start_soon(Schedule(journal, Desk(journal), clock, lambda: JobsConfig(rediscover=Duration(every_s()))).run)
+            schedule = Schedule(
+                journal, Desk(journal), clock, lambda: JobsConfig(rediscover=Duration(every_s()))
+            )
+            nursery.start_soon(schedule.run)
             await journal.append([NewEvent(f"lexicon/{POSTS}", LEXICON, "uid:1")])
             events = [started(POSTS), page(0, 1, cursor=None), handed_off(1)]
             await journal.append(

@@ -14,12 +14,14 @@ from support.given import LIKES, POSTS, did
 from backfilld.deliveries import RecordDelivery
 from backfilld.delivery.ledger import Ledger, ReceiptsMissing, summed
 from backfilld.journal import Journal
+from backfilld.records.letters import Handled, Outcome
 from backfilld.records.sqlite import SqliteStore
 from backfilld.records.store import Counts, Group, Receipt
 from backfilld.worker import InlineWorker
 from backfilld_events import ids
 from backfilld_events.audit.verify import verify
-from backfilld_events.catalog.index import Account, RecordsCommitted, Tally
+from backfilld_events.catalog.dead import DeadLettersHandled
+from backfilld_events.catalog.index import Account, GhostsRemoved, RecordsCommitted, Tally
 from backfilld_events.eventlog import EventLog
 from backfilld_events.ids import Cid, Did, Rev, Rkey
 from backfilld_events.log import read
@@ -121,8 +123,45 @@ def test_receipts_add_up_field_by_field_and_dids_are_packed_as_ever() -> None:
         Tally(ids.pack_one(odd), 1, *structs.astuple(one)),
         Tally(ids.pack_one(did(1)), 1, *structs.astuple(other)),
     ]
-    assert event.accounts == [Account(ids.pack_one(odd), "back", "y")]
+    packed = ids.pack_one(odd)
+    assert event.accounts == [Account(packed, "gone", "x"), Account(packed, "back", "y")]
     assert one.inserted == 1, "a receipt is not changed by being added up"
+
+
+def test_what_is_said_of_an_account_again_is_told_once() -> None:
+    said = [(did(1), "active", "x")]
+    event = summed([Receipt(no, [], said, 0) for no in (1, 2, 3)])
+    assert event.accounts == [Account(ids.pack_one(did(1)), "active", "x")]
+
+
+async def test_ghosts_and_dead_letters_stand_in_the_log_once_with_who_did_it(
+    tmp_path: Path,
+) -> None:
+    """They are receipts like others, so no crash counts them twice or leaves them out."""
+    await take_in(tmp_path, 1)
+    with closing(SqliteStore.open(tmp_path / "records.db", 20)) as store:
+        store.commit(group(3), 1)
+        swept = store.sweep(did(0), [POSTS], 0, Rev("3aaaaaaaaaab2"), 2)
+        assert swept.receipt is not None
+        handled = Handled("uid:1000", "dismiss", [7], [8])
+        outcomes = [Outcome(7, "dismiss"), Outcome(8, None, "no")]
+        store.settle(handled, outcomes, Group([], [], [], []), 3)
+        store.commit(group(4), 4)
+    await take_in(tmp_path, 0, crash_after_append=True)
+    await take_in(tmp_path, 0)
+    await take_in(tmp_path, 0)
+    rows = list(read.rows(open_reader(tmp_path / "events.db")))
+    verify(rows)
+    assert [(row.stream, row.type, row.actor) for row in rows[1:]] == [
+        ("index", "index.records-committed", "system"),
+        ("index", "index.ghosts-removed", "system"),
+        ("index", "index.records-committed", "uid:1000"),
+        ("dead-letters", "dead-letters.handled", "uid:1000"),
+        ("index", "index.records-committed", "system"),
+    ]
+    removed = GhostsRemoved(3, ids.pack_one(did(0)), Rev("3aaaaaaaaaab2"), 0, [(POSTS, 2)])
+    assert rows[2].event == removed
+    assert rows[4].event == DeadLettersHandled(action="dismiss", ids=[7], failed=[8])
 
 
 async def test_receipts_that_flow_without_end_do_not_keep_it_from_returning(

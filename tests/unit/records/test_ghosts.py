@@ -18,7 +18,7 @@ Delivery = tuple[Key, Rev, Cid | None, bool]
 
 def rev(n: int) -> Rev:
     """The n-th rev there ever was."""
-    return Rev(f"3{n:012d}".translate(str.maketrans("0123456789", "abcdefghij")))
+    return Rev("3" + f"{n:012d}".translate(str.maketrans("0123456789", "abcdefghij")))
 
 
 OLD, OLDER, FETCH, LIVE = rev(2), rev(1), rev(5), rev(6)

@@ -166,7 +166,8 @@ def _filters(tap: TapShape) -> Check:
         return Check("filters", None, "no record lexicon yet", "backfillctl lexicon add FILE")
     states = {one.state for one in filters.collections}
     if "dropped" in states:
-        return Check("filters", False, filters.sentence, f"restart Tap with {filters.line}")
+        fix = f"restart Tap with {filters.line}, then: backfillctl start NSID --mode refetch"
+        return Check("filters", False, filters.sentence, fix)
     if filters.actual is None and states != {"sent"}:
         see = f"Tap's environment should have {filters.line}"
         return Check("filters", None, filters.sentence, see)

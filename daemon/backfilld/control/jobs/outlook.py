@@ -119,6 +119,8 @@ def comes_next(job: Job, stands: Standing, classes: Mapping[Class, int]) -> str:
             return f"It begins by itself when its turn comes: {ahead} ahead."
         case "pending":
             return "It begins by itself."
+        case "running" if stands.held_up is not None:
+            return "It goes on by itself, as soon as that is so."
         case "running":
             return "It goes on by itself until every repository is handed to Tap."
         case "stalled" if stands.waiting is not None:
@@ -133,11 +135,20 @@ def comes_next(job: Job, stands: Standing, classes: Mapping[Class, int]) -> str:
         case "cancelling":
             return "It ends when the step that is under way is over."
         case _:
-            coming = words.summed(job, classes).open - classes.get(Class.HELD, 0)
-            if coming <= 0:
-                return "Nothing: the job has ended."
-            many = words.counted(coming, "repository", "repositories")
-            return f"Tap sends what is missing of {many}."
+            return _after_the_end(job, classes)
+
+
+def _after_the_end(job: Job, classes: Mapping[Class, int]) -> str:
+    held = classes.get(Class.HELD, 0)
+    coming = words.summed(job, classes).open - held
+    said = []
+    if coming > 0:
+        many = words.counted(coming, "repository", "repositories")
+        said.append(f"Tap sends what is missing of {many}.")
+    if held and job.mode != "add":
+        many = words.counted(held, "repository is", "repositories are")
+        said.append(f"{many} taken out of Tap and put in again, so that it fetches them anew.")
+    return " ".join(said) or "Nothing: the job has ended."
 
 
 def actions(state: State, ended: bool) -> list[ActionShape]:

@@ -9,6 +9,7 @@ from litestar.types import ControllerRouterHandler
 from ..door import Door
 from . import (
     backfill,
+    dead_letters,
     events,
     jobs,
     keys,
@@ -38,6 +39,7 @@ def routes(door: Door) -> list[ControllerRouterHandler]:
         me,
         notify,
         records,
+        dead_letters,
         reconcile,
         events,
         stream,

@@ -19,6 +19,7 @@ from backfilld_events.projections.classes import Ask, Need
 from ..present import lexicon_shape
 from ..shapes import LexiconDetail
 from .arrivals import ArrivalViews
+from .dead_letters import LetterViews
 from .events import EventViews
 from .log import LogViews
 from .pages import PageViews
@@ -28,8 +29,9 @@ from .stream import StreamViews
 
 
 class Views(
-    StreamViews, PageViews, RecordViews, EventViews, LogViews, ReconcileViews, ArrivalViews
-):
+    StreamViews, PageViews, RecordViews, EventViews, LogViews, ReconcileViews, ArrivalViews,
+    LetterViews,
+):  # fmt: skip
     """Every answer is one read of a connection in its thread."""
 
     async def dids(self, job: Job, first: int, upto: int) -> list[Did]:

@@ -20,9 +20,12 @@ class RecordViews(ViewsBase):
     """The part of the views that knows the index."""
 
     async def stats(self, known: Iterable[str] = ()) -> Stats:
-        """Records of the index by collection, in order of names; those of `known` in any case."""
+        """Records of the index by collection, in order of names; those of `known` in any case.
+        Those of accounts that are hidden are not shown, and not counted."""
         rows = await self._worker(
-            lambda: self._records.execute("SELECT nsid, records FROM collection").fetchall()
+            lambda: self._records.execute(
+                "SELECT nsid, records - hidden FROM collection"
+            ).fetchall()
         )
         counts = dict.fromkeys(known, 0) | dict(rows)
         return Stats(
@@ -34,17 +37,10 @@ class RecordViews(ViewsBase):
         """The collections that have records, by name."""
         rows = await self._worker(
             lambda: self._records.execute(
-                "SELECT nsid FROM collection WHERE records > 0 ORDER BY nsid"
+                "SELECT nsid FROM collection WHERE records > hidden ORDER BY nsid"
             ).fetchall()
         )
         return [nsid for (nsid,) in rows]
-
-    async def dead_letters(self) -> int:
-        """How many messages could not be used."""
-        (n,) = await self._worker(
-            lambda: self._records.execute("SELECT count(*) FROM dead_letter").fetchone()
-        )
-        return int(n)
 
     async def records(
         self,
@@ -67,11 +63,16 @@ class RecordViews(ViewsBase):
             "" if did is None else " INDEXED BY record_key WHERE"
             " repo = (SELECT id FROM repo WHERE did = :did) AND"
         )  # fmt: skip
+        # to see who is hidden every row must be read: only where there is somebody
+        (hidden,) = self._records.execute(
+            "SELECT EXISTS (SELECT 1 FROM collection WHERE nsid = ? AND hidden > 0)", (collection,)
+        ).fetchone()
+        seen = " AND (SELECT hidden FROM repo WHERE repo.id = record.repo) = 0" if hidden else ""
         rows: list[_Found] = self._records.execute(
             "SELECT record.id, did, rkey, cid, rev, indexed_at, body FROM record"
             " JOIN repo ON repo.id = record.repo WHERE record.id IN"
             f" (SELECT id FROM record{of_one or ' WHERE'} cid IS NOT NULL AND id < :before"
-            " AND collection = (SELECT id FROM collection WHERE nsid = :collection)"
+            f" AND collection = (SELECT id FROM collection WHERE nsid = :collection){seen}"
             " ORDER BY id DESC LIMIT :limit OFFSET :offset) ORDER BY record.id DESC",
             {
                 "did": did, "before": before, "collection": collection,
