@@ -26,6 +26,8 @@ from .backfill.plan import Limits
 from .backfill.recount import Recount
 from .backfill.runner import Runner
 from .backfill.schedule import Schedule
+from .backfill.stalls import fetch_timeout
+from .backfill.stallwatch import Senses, StallWatch
 from .backfill.standing import scene
 from .backfill.steps import Steps
 from .clock import Clock, system
@@ -129,12 +131,28 @@ def assembled(opened: Opened, given: Given) -> Parts:
     sweeper = Sweeper(
         opened.store, index_worker, ledger, clock, wanted, partial(_sent, journal, settings, lanes)
     )
+    counters, child = TapCounters(tap, clock), _child(given, journal)
+    outings = Outings(tap, journal, lanes.outing)
+    senses = Senses(
+        heard=lambda: (pump.frame_at, pump.unacked),
+        tap=counters.glance,
+        cursor=partial(_cursor, tap),
+        stuck=lanes.stuck,
+        first=lanes.first_unsettled,
+        limits=limits,
+        lacking=lambda: [] if child is None else child.now().lacking,
+        cure=None if child is None else partial(_started_anew, child, outings),
+    )
+    stalls = StallWatch(
+        settings.tap.url, senses, asker, journal, clock,
+        fetch_timeout(settings.tap.env.get("TAP_REPO_FETCH_TIMEOUT", "")),
+    )  # fmt: skip
     door = Door(
         desk=desk,
         journal=journal,
         views=opened.views,
         log_views=opened.log_views,
-        counters=TapCounters(tap, clock),
+        counters=counters,
         config=given.config,
         unacked=lambda: pump.unacked,
         rebuilt=opened.log.rebuilt,
@@ -148,14 +166,15 @@ def assembled(opened: Opened, given: Given) -> Parts:
         network=opened.network,
         send_samples=notifier.send_samples,
         reconciler=reconciler(journal, opened.network, lanes, partial(_mend, journal)),
-        tap_child=_child(given, journal),
+        tap_child=child,
+        quiet=lambda: stalls.quiet,
     )
     observer = Observer(
         asker, lanes.due, lanes.with_tap, journal, clock, lambda: given.config().tap.info_rate
     )
     mender = Mender(
         asker,
-        Outings(tap, journal, lanes.outing),
+        outings,
         lanes.needy,
         sweeper.sweep,
         journal,
@@ -169,6 +188,7 @@ def assembled(opened: Opened, given: Given) -> Parts:
         observer.run,
         mender.run,
         recount.run,
+        stalls.run,
         ledger.run,
         schedule.run,
         notifier.run,
@@ -181,6 +201,16 @@ def assembled(opened: Opened, given: Given) -> Parts:
         partial(recheck, opened.log.state, opened.log_views.fold, journal.distrust),
     ]
     return Parts(journal, ledger, runner, tasks, door.tap_child, pump, door)
+
+
+async def _cursor(tap: TapHttp) -> int:
+    return (await tap.cursors()).firehose
+
+
+async def _started_anew(child: TapChild, outings: Outings, dids: Sequence[Did]) -> None:
+    """Without these, at which it hangs: to be taken out does not free its workers."""
+    out = partial(outings.begin, "stuck", dids, again=False, cause=None)
+    await child.restart(f"it hangs at {len(dids)} repositories", out)
 
 
 def limits_now(config: Callable[[], Config], log: EventLog) -> Limits:

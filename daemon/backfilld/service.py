@@ -31,7 +31,6 @@ from .dashboard import mount as dashboard
 from .journal import Journal
 from .network.opened import open_network
 from .records.accounts import Policies
-from .records.accounts import Policies
 from .records.sqlite import SqliteStore
 from .sources.tap.http import WITHIN_S
 
@@ -155,12 +154,6 @@ class Service:
 def _policies(settings: Config) -> Policies:
     index = settings.index
     return Policies(index.account_deleted, index.account_takendown, index.account_deactivated)
-
-
-def _index(folder: Path, one: IndexConfig) -> SqliteStore:
-    policies = Policies(one.account_deleted, one.account_takendown, one.account_deactivated)
-    path = folder / "records.db"
-    return SqliteStore.open(path, one.dead_letter_max, one.dead_letters_max, policies)
 
 
 async def _note(journal: Journal, event: ServiceEvent) -> None:

@@ -69,6 +69,8 @@ LEXICON = {
     "has_index_hook": bool,
 }
 
+LETTERS = "/admin/dead-letters"
+
 # in an order in which each finds what the ones before have made
 ROWS = [
     Row("GET", "/health", None, 200, text="ok"),
@@ -111,6 +113,20 @@ ROWS = [
         {"name": "ci", "permissions": []},
     ),
     Row("GET", "/admin/api-keys", "api-keys:read", 200, is_list=True),
+    Row("GET", LETTERS, "dead-letters:read", 200, {"dead_letters": list}),
+    Row("GET", f"{LETTERS}/count", "dead-letters:read", 200, {"count": int}),
+    Row("GET", f"{LETTERS}/999", "dead-letters:read", 404, {"error": str}),
+    Row("POST", f"{LETTERS}/999/dismiss", "dead-letters:manage", 404, {"error": str}),
+    Row("POST", f"{LETTERS}/999/retry", "dead-letters:manage", 404, {"error": str}),
+    Row("POST", f"{LETTERS}/999/reindex", "dead-letters:manage", 404, {"error": str}),
+    *(
+        Row(
+            "POST", f"{LETTERS}/bulk/{action}", "dead-letters:manage", 200,
+            {"ok": bool, "done": int, "failed": list}, {"all": True, "collection": SCORE},
+        )
+        for action in ("dismiss", "retry", "reindex")
+    ),
+    Row("POST", f"{LETTERS}/bulk/retry", "dead-letters:manage", 400, {"error": str}, {}),
     Row("GET", "/admin/health", "backfill:read", 200, {"status": str, "verdict": str}),
     Row("GET", "/admin/tap", "stats:read", 200, {"url": str, "channel": dict}),
     Row("GET", "/admin/relay", "stats:read", 200),

@@ -12,12 +12,16 @@ from backfilld_events.ids import Cid, Did, Nsid
 from ..lexicons import Document
 
 
+PART_DIDS_MAX = 50_000  # in one event: 750 KB
+
+
 class Accounts(Struct, frozen=True):
-    """Accounts by name: `count` of them, packed (`ids.pack`) in the order given. `digest` is the
-    SHA-256 of the same, sorted; `only` is set for exactly one."""
+    """Accounts by name: `count` of them, in the order given, in `parts` of at most PART_DIDS_MAX:
+    (how many, packed with `ids.pack`). `digest` is the SHA-256 of them all packed, sorted; `only`
+    is set for exactly one."""
 
     count: int
-    dids: bytes
+    parts: tuple[tuple[int, bytes], ...]
     digest: bytes
     only: Did | None
 
@@ -26,15 +30,19 @@ def packed(dids: Sequence[Did]) -> Accounts:
     """The accounts `dids`, at least one, each named once. Of 100,000 it takes 100 ms: it is made
     before the decision, so that a thread can do it."""
     digest = hashlib.sha256(ids.pack(sorted(dids))).digest()
-    return Accounts(len(dids), ids.pack(dids), digest, dids[0] if len(dids) == 1 else None)
+    parts = [dids[at : at + PART_DIDS_MAX] for at in range(0, len(dids), PART_DIDS_MAX)]
+    packed_parts = tuple((len(part), ids.pack(part)) for part in parts)
+    return Accounts(len(dids), packed_parts, digest, dids[0] if len(dids) == 1 else None)
 
 
 class Retry(Struct, frozen=True):
-    """The earlier job, what it was for, and the kinds of failure; none: any that is retryable."""
+    """The earlier job, what it was for, and the kinds of failure; none: any that is retryable.
+    `named`: instead, these of its accounts were named; Accounts.digest of them."""
 
     job_id: str
     collections: tuple[Nsid, ...]
     kinds: tuple[str, ...] = ()
+    named: bytes | None = None
 
 
 class StartJob(Struct, frozen=True):

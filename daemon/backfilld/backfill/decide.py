@@ -59,18 +59,8 @@ def start_job(state: State, command: StartJob, *, job_id: str, actor: str) -> De
     """Starts a job, unless an equal one is under way: then that is the job. One that has no target
     is started and failed in one breath, so that whoever waits for its end finds it. Raises Refused
     for an idempotency key under which the actor asked for something else."""
-    request = None
-    if command.idempotency_key is not None:
-        request = _digest(command)
-        known = state.control.asked.get(asked_as(actor, command.idempotency_key))
-        if known is not None and known.request != request:
-            raise Refused(
-                "idempotency-key-reused",
-                f"this idempotency key was sent with another request: job {known.job_id}",
-                "send a key of its own with each request, the same only to repeat it",
-            )
-        if known is not None:
-            return Decision([], {}, known.job_id, joined=True)
+    if (known := asked_before(state, command, actor)) is not None:
+        return Decision([], {}, known, joined=True)
     stream = f"job/{job_id}"
     accounts = command.accounts
     collections = _targets(state, command)
@@ -85,7 +75,7 @@ def start_job(state: State, command: StartJob, *, job_id: str, actor: str) -> De
         idempotency_key=command.idempotency_key,
         digest=None if accounts is None else accounts.digest,
         listed_from=command.listed_from,
-        request=request,
+        request=None if command.idempotency_key is None else _digest(command),
         retries=None if command.retries is None else command.retries.job_id,
         kinds=[] if command.retries is None else list(command.retries.kinds),
     )
@@ -96,9 +86,27 @@ def start_job(state: State, command: StartJob, *, job_id: str, actor: str) -> De
     if not collections:
         events.append(NewEvent(stream, _no_target(command), actor, PREVIOUS))
     elif accounts is not None:
-        dids = DidsGiven(first=0, count=accounts.count, dids=accounts.dids)
-        events.append(NewEvent(stream, dids, actor, PREVIOUS))
+        first = 0
+        for count, dids in accounts.parts:
+            given = DidsGiven(first=first, count=count, dids=dids)
+            events.append(NewEvent(stream, given, actor, PREVIOUS))
+            first += count
     return Decision(events, {stream: 0}, job_id)
+
+
+def asked_before(state: State, command: StartJob, actor: str) -> str | None:
+    """The job that the actor started with the same idempotency key. Raises Refused for a key under
+    which the actor asked for something else."""
+    if command.idempotency_key is None:
+        return None
+    known = state.control.asked.get(asked_as(actor, command.idempotency_key))
+    if known is not None and known.request != _digest(command):
+        raise Refused(
+            "idempotency-key-reused",
+            f"this idempotency key was sent with another request: job {known.job_id}",
+            "send a key of its own with each request, the same only to repeat it",
+        )
+    return None if known is None else known.job_id
 
 
 def pause_job(state: State, command: PauseJob, *, actor: str) -> Decision:
@@ -226,7 +234,9 @@ def _same(job: Job, asked: JobStarted) -> bool:
 
 
 def _digest(command: StartJob) -> bytes:
-    accounts = None if command.accounts is None else command.accounts.digest
+    # what failed has changed when somebody repeats his request, so that is not part of it
+    named = None if command.accounts is None or command.retries else command.accounts
+    accounts = None if named is None else named.digest
     asked: tuple[object, ...] = (
         command.collection, accounts, command.priority, command.reason
     )  # fmt: skip
@@ -236,9 +246,10 @@ def _digest(command: StartJob) -> bytes:
 
 
 def _targets(state: State, command: StartJob) -> list[Nsid]:
-    if command.retries is not None:
-        return list(command.retries.collections)
     records = [lexicon for lexicon in state.lexicons.values() if lexicon.is_record]
+    if command.retries is not None:
+        known = {lexicon.nsid for lexicon in records}
+        return [nsid for nsid in command.retries.collections if nsid in known]
     if command.collection is not None:
         return [lexicon.nsid for lexicon in records if lexicon.nsid == command.collection]
     return sorted(lexicon.nsid for lexicon in records)

@@ -56,13 +56,15 @@ class Door:
         send_samples: Callable[[str], Awaitable[Samples]],
         reconciler: Reconciler,
         tap_child: TapChild | None = None,
+        quiet: Callable[[], str] = lambda: "",
     ) -> None:
         """`at_rest` returns when nothing of a job is under way; `send_samples` takes an actor;
-        `tap_child` is the Tap that we run, if we do."""
+        `tap_child` is the Tap that we run, if we do; `quiet` says why nothing comes just now, when
+        that is usual."""
         self.desk, self.journal, self.counters = desk, journal, counters
         self.at_rest, self.remover, self.letters = at_rest, remover, letters
         self.network, self.handles, self.reconciler = network, network.handles, reconciler
-        self.send_samples, self.tap_child = send_samples, tap_child
+        self.send_samples, self.tap_child, self.quiet = send_samples, tap_child, quiet
         self.views, self.log_views = views, log_views
         self.config, self.unacked, self.rebuilt, self.stop = config, unacked, rebuilt, stop
         self.clock, self.rules = clock, rules_of(config().control)

@@ -46,6 +46,7 @@ _SEVERITY: Mapping[str, Severity] = {
     "tap.disconnected": "warn",
     "control.refused": "warn",
     "notify.failed": "warn",
+    "tap-child.not-started": "warn",
 }
 
 _MISSING = "Missing permission: "

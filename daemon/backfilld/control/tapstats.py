@@ -11,6 +11,7 @@ import trio
 
 from backfilld_events.row import utc_text
 
+from ..backfill.stalls import Tap
 from ..clock import Clock
 from ..failures import Failure
 from ..sources.tap.http import Counters, Cursors, TapHttp
@@ -94,6 +95,14 @@ class TapCounters:
         if self._refused is not None:
             return TapHealth("down", self._refused[1].message)
         return TapHealth("unknown" if self._outbox is None else "up", None)
+
+    def glance(self) -> Tap:
+        """What Tap told last, as far as stalls are judged by it; it is not asked."""
+        if self._refused is not None:
+            return Tap(answers=False, why=self._refused[1].message)
+        if self._outbox is None:
+            return Tap()
+        return Tap(answers=True, outbox=self._outbox.size)
 
     async def sampling(self) -> None:
         """Looks at the outbox now and again, until cancelled."""

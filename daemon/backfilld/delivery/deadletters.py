@@ -17,8 +17,7 @@ from ..clock import Clock
 from ..deliveries import AccountDelivery, DeadDelivery, RecordDelivery
 from ..failures import Failure
 from ..network.record import RecordNow
-from ..records.letters import Handled, Letter, Outcome, Resolution
-from ..records.store import Group, RecordStore
+from ..records.store import Group, Handled, Letter, Outcome, RecordStore, Resolution
 from ..sources.tap import frames
 from ..worker import Worker
 from .ledger import Ledger
@@ -72,8 +71,7 @@ class DeadLetters:
         self._fetching = trio.CapacityLimiter(FETCHES_MAX)
 
     async def handle(self, action: Action, ids: Sequence[int], actor: str) -> Done:
-        """Does it with these letters, be they open or not; those that there are not are passed
-        over."""
+        """Does it with these letters, be they open or not."""
         done = Done([], [])
         ends = trio.current_time() + ASK_S_MAX
         numbers = sorted(set(ids))
@@ -106,7 +104,12 @@ class DeadLetters:
 
     async def _handle(self, action: Action, ids: Sequence[int], actor: str, done: Done) -> None:
         letters = await self._worker(self._store.letters, ids, with_raw=action == "retry")
-        if action == "dismiss":
+        missing = set(ids).difference(letter.id for letter in letters)
+        done.failed.extend(
+            Failed(one, "there is no such dead letter", "look what there is") for one in missing
+        )
+        if action == "dismiss":  # once is enough
+            done.ids.extend(letter.id for letter in letters if not letter.is_open)
             letters = [letter for letter in letters if letter.is_open]
         if not letters:
             return

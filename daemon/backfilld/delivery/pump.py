@@ -71,6 +71,7 @@ class Pump:
         self._limits, self._on_commit = limits, on_commit
         self._log = structlog.get_logger("pump")
         self.unacked = 0
+        self.frame_at: float | None = None  # unix seconds
 
     async def run(self, stop: trio.Event) -> None:
         """Runs until `stop`; then commits and acks what was received, and returns."""
@@ -138,7 +139,7 @@ class Pump:
                     if quiet.cancelled_caught:
                         await channel.check_alive(PONG_S)
                     elif received:
-                        self.unacked += len(received)
+                        self.unacked, self.frame_at = self.unacked + len(received), self._clock()
                         size = sum(map(len, received)) + OVERHEAD_BYTES * len(received)
                         deliveries = frames.decode_all(received)
                         await inbox.put(deliveries, size)

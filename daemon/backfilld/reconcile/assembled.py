@@ -9,9 +9,7 @@ from .reconciler import Mend, Reconciler
 from .whole import Whole
 
 
-def reconciler(
-    journal: Journal, network: Network, index: Index, mend: Mend | None = None
-) -> Reconciler:
-    """Compares what `index` has with the servers of `network`."""
+def reconciler(journal: Journal, network: Network, index: Index, mend: Mend) -> Reconciler:
+    """Compares what `index` has with the servers of `network`; `mend` as Reconciler has it."""
     reader = Reader(network.identity, network.pds, Whole(network.pds))
     return Reconciler(journal, Batches(reader, index), index, mend)

@@ -35,18 +35,18 @@ class Ended(Exception):
 class Reconciler:
     """The only one that writes about comparisons. `mend` is given the repositories of a batch that
     differ, where that was asked for, before the batch is in the log: after a crash it is given them
-    once more. None: nothing can be mended."""
+    once more."""
 
     def __init__(
         self,
         journal: Journal,
         batches: Batches,
         index: Index,
-        mend: Mend | None = None,
+        mend: Mend,
         new_id: Callable[[], str] = lambda: str(uuid.uuid4()),
     ) -> None:
         self._journal, self._batches, self._index = journal, batches, index
-        self.mend, self._new_id = mend, new_id
+        self._mend, self._new_id = mend, new_id
         self._under: dict[str, trio.CancelScope] = {}
 
     async def ask(self, asked: ReconcileAsked, actor: str) -> Reconcile:
@@ -90,9 +90,9 @@ class Reconciler:
         if some.dids:
             dids = list(dict.fromkeys(some.dids))
             found = await self._batches.compare(dids, one.collections, one.method)
-            if one.repair and found.differing and self.mend is not None:
+            if one.repair and found.differing:
                 differ = dict.fromkeys(unpack_one(each.repo) for each in found.differing)
-                await self.mend([*differ], one)
+                await self._mend([*differ], one)
             events.insert(0, ReposCompared(len(dids), some.upto, *found))
         if one.id in self._journal.state.reconciles:  # somebody may have broken it off
             await self._journal.append(

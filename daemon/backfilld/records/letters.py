@@ -7,51 +7,18 @@ open. What was wrong with which record stays.
 
 import sqlite3
 from collections.abc import Collection, Iterable, Sequence
-from typing import Literal
 
 from msgspec import Struct
 
-from backfilld_events.ids import Did, Nsid, Rkey
+from backfilld_events.ids import Did, Nsid
 
 from ..deliveries import DeadDelivery
 from . import bulk
+from .store import Letter, Outcome
 
 DROPPED_AT_ONCE = 100
 
-Resolution = Literal["retry", "reindex", "gone", "dismiss"]
 _READ = "('retry', 'reindex', 'gone')"
-
-
-class Letter(Struct, frozen=True):
-    """One of them. `raw` is what is kept of its `raw_bytes`, and empty if it was not asked for;
-    `is_open`: nobody has settled it."""
-
-    id: int
-    why: str
-    did: Did | None
-    collection: Nsid | None
-    rkey: Rkey | None
-    raw: bytes
-    raw_bytes: int
-    is_open: bool
-
-
-class Outcome(Struct, frozen=True):
-    """What became of a letter that somebody did something about. `resolution` None: nothing, and
-    `why` says why; else it is settled."""
-
-    id: int
-    resolution: Resolution | None
-    why: str = ""
-
-
-class Handled(Struct, frozen=True, array_like=True):
-    """Who did something about letters; as catalog.dead.DeadLettersHandled."""
-
-    actor: str
-    action: Literal["retry", "reindex", "dismiss"]
-    ids: list[int]
-    failed: list[int]
 
 
 class Limits(Struct, frozen=True):

@@ -24,10 +24,10 @@ from .accounts import Hidden, Policies
 from .counting import More
 from .ghosts import Evidence
 from .interned import Interned
-from .letters import Handled, Letter, Limits, Outcome
+from .letters import Limits
 from .rules import SAME, first, judge
 from .standing import Standing
-from .store import Counts, Ghosts, Group, Receipt, Removal, Swept
+from .store import Counts, Ghosts, Group, Handled, Letter, Outcome, Receipt, Removal, Swept
 from .tallies import Tallies, counts, rounds
 
 _ENCODE = msgspec.msgpack.Encoder().encode

@@ -1,7 +1,7 @@
 """The port of the index: what a store of records must be able to do, in the pump's words."""
 
 from collections.abc import Collection, Sequence
-from typing import NamedTuple, Protocol
+from typing import Literal, NamedTuple, Protocol
 
 from msgspec import Struct
 
@@ -9,7 +9,8 @@ from backfilld_events.ids import Did, Nsid, Rev, Rkey
 
 from ..deliveries import AccountDelivery, DeadDelivery, RecordDelivery
 from .ghosts import Verdict
-from .letters import Handled, Letter, Outcome
+
+Resolution = Literal["retry", "reindex", "gone", "dismiss"]
 
 
 class Group(NamedTuple):
@@ -51,6 +52,38 @@ class Ghosts(Struct, frozen=True, array_like=True):
 
     rev: Rev
     records: int
+
+
+class Letter(Struct, frozen=True):
+    """A message that could not be used. `raw` is what is kept of its `raw_bytes`, and empty if it
+    was not asked for; `is_open`: nobody has settled it."""
+
+    id: int
+    why: str
+    did: Did | None
+    collection: Nsid | None
+    rkey: Rkey | None
+    raw: bytes
+    raw_bytes: int
+    is_open: bool
+
+
+class Outcome(Struct, frozen=True):
+    """What became of a dead letter that somebody did something about. `resolution` None: nothing,
+    and `why` says why; else it is settled."""
+
+    id: int
+    resolution: Resolution | None
+    why: str = ""
+
+
+class Handled(Struct, frozen=True, array_like=True):
+    """Who did something about dead letters; as catalog.dead.DeadLettersHandled."""
+
+    actor: str
+    action: Literal["retry", "reindex", "dismiss"]
+    ids: list[int]
+    failed: list[int]
 
 
 class Receipt(Struct, frozen=True, array_like=True):

@@ -7,7 +7,7 @@ from msgspec import Struct
 from ..ids import Rev
 
 Why = Literal[
-    "lacks", "parked", "forgotten", "final", "restless", "reactivated", "differs"
+    "lacks", "parked", "forgotten", "final", "restless", "reactivated", "differs", "stuck"
 ]  # fmt: skip
 
 
@@ -65,7 +65,7 @@ class ReposLeaving(Struct, frozen=True, forbid_unknown_fields=True):
     `why`: `lacks` records of a collection that was asked for after Tap had it; `parked`, and its
     server's pause is over; `forgotten` by Tap; `final`, it fails for good; `restless`, Tap would
     try it without pause; `reactivated`, its records were removed while the account was not active;
-    `differs` from what its PDS or Tap counts.
+    `differs` from what its PDS or Tap counts; `stuck`, a worker of Tap hangs at it.
     """
 
     why: Why

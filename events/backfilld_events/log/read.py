@@ -1,7 +1,7 @@
 """Reads rows of a log, forward from a position, in bounded memory."""
 
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from itertools import starmap
 from typing import Any
 
@@ -59,6 +59,13 @@ def newest(
 def row(db: sqlite3.Connection, position: int) -> Row | None:
     """The row at `position`."""
     return next(rows(db, position - 1, upto=position), None)
+
+
+def times(db: sqlite3.Connection, positions: Collection[int]) -> dict[int, float]:
+    """When the events at these positions were recorded: unix seconds."""
+    places = ",".join("?" * len(positions))
+    query = f"SELECT position, recorded_at / 1e6 FROM event WHERE position IN ({places})"
+    return dict(db.execute(query, tuple(positions)).fetchall())
 
 
 def is_sought(stream: str | None, type_name: str | None) -> bool:

@@ -36,7 +36,7 @@ from .pages import Page
 Progress = Callable[[int], None]
 PROGRESS_EVENTS = 500
 
-VERSION = 6  # raise it when a table, a fold or the meaning of a column changes: all is made anew
+VERSION = 7  # raise it when a table, a fold or the meaning of a column changes: all is made anew
 
 _SELDOM = ("control", "listed", "notices", "child", "reconciles")
 """Parts of the state that can be large, and change seldom."""
@@ -173,7 +173,7 @@ class Projections:
             case ReposLeaving():
                 outings.leaving(db, numbers, event, position, at)
             case ReposLeft(leaving) if (out := before.source.outings.get(leaving)) is not None:
-                outings.left(db, leaving, position, at, again=out.again)
+                outings.left(db, leaving, out.why, position, at, again=out.again)
             case ReposReturned(leaving) if (out := before.source.outings.get(leaving)) is not None:
                 outings.returned(db, leaving, out.why, position, at)
 
@@ -186,6 +186,7 @@ class Projections:
         match event:
             case JobStarted():
                 coverage.began(db, job.position, event.collections)
+                jobs.note_retry(db, job)
             case PageDiscovered() | DidsGiven() if event.count:
                 base = pages.following(db)
                 page = Page(base, event.count, 0, job.position, 0, event.first, position)

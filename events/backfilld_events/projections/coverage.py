@@ -74,6 +74,7 @@ def name(
         tally.add_range(counter, Class.DISCOVERED, page.base, page.count)
         for at in not_at_home:
             tally.add(counter, Class.DISCOVERED, -1, block_of(at))
+        tally.found(counter, page.count - len(not_at_home))
     pages.put(db, replace(page, news=len(keys) - len(known)))
     numbers.settle(page.base + page.count)
     return known, not_at_home

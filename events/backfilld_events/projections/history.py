@@ -1,7 +1,7 @@
 """Questions about many jobs, and about what one of them did when. Reads only."""
 
 import sqlite3
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
 
 import msgspec
 
@@ -12,6 +12,8 @@ from ..ids import Did, Nsid, pack_one, unpack_keys
 from ..log import read
 from .classes import Class
 from .numbers import KEY_BYTES
+
+OF_MAX = 100
 
 _DECODER = msgspec.msgpack.Decoder(Job)
 _MOVES = ", ".join(str(int(kind)) for kind in (Class.HANDED_OFF, Class.ARRIVING, Class.PARKED))
@@ -56,6 +58,17 @@ def listed(db: sqlite3.Connection, collections: Collection[Nsid] | None, limit: 
             if len(found) == limit:
                 break
     return found
+
+
+def of(db: sqlite3.Connection, collection: str, limit: int = OF_MAX) -> Iterator[Job]:
+    """The newest jobs that asked for this collection, alone or among others."""
+    rows = db.execute(
+        "SELECT state FROM target JOIN job ON job.number = target.job WHERE collection = ?"
+        " ORDER BY target.job DESC LIMIT ?",
+        (collection, limit),
+    ).fetchall()
+    for (state,) in rows:
+        yield _DECODER.decode(state)
 
 
 def batches(db: sqlite3.Connection, job_id: str, limit: int) -> list[tuple[float, int]]:

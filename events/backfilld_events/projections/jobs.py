@@ -20,6 +20,22 @@ def put(db: sqlite3.Connection, job: Job) -> None:
     )
 
 
+def note_retry(db: sqlite3.Connection, job: Job) -> None:
+    """The job begins; if it is for what failed in another, that is to be known there."""
+    if job.retries is not None:
+        db.execute("INSERT INTO retried VALUES (?, ?)", (job.retries, job.id))
+
+
+def retried_by(db: sqlite3.Connection, job_id: str) -> list[str]:
+    """The jobs for what failed in this one, oldest first."""
+    rows = db.execute(
+        "SELECT later FROM retried JOIN job ON job.id = later WHERE retried.job = ?"
+        " ORDER BY number",
+        (job_id,),
+    )
+    return [later for (later,) in rows]
+
+
 def unended(db: sqlite3.Connection) -> dict[str, Job]:
     """The jobs with work left, by id."""
     rows = db.execute("SELECT state FROM job WHERE ended = 0 ORDER BY number")

@@ -78,7 +78,9 @@ def _count(
     if before is not None and (before == held or not holds):
         return []
     block, fault = block_of(repo.id), repo.fault
-    if before is not None:
+    if before is None:
+        tally.found(counter, 1)
+    else:
         tally.add(counter, repo.kind, -1, block, held=before, fault=fault)
     tally.add(counter, repo.kind, 1, block, held=held, fault=fault)
     return [(repo.id, counter, int(held))]

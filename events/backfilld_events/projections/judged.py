@@ -210,7 +210,10 @@ def next_ask(repo: Repo, at: float) -> tuple[Ask, int, int]:
 
 
 def _until_retry(repo: Repo) -> int:
+    return tap_waits_s(repo.retries) if repo.kind in (Class.PARKED, Class.FAILED) else 0
+
+
+def tap_waits_s(retries: int) -> int:
+    """How long Tap leaves a repository alone after so many failed tries, at least: seconds."""
     # tap: the n-th wait is 2^(n-1) minutes and up to one more, at most 60
-    if repo.kind not in (Class.PARKED, Class.FAILED) or not repo.retries:
-        return 0
-    return 60 * min(1 << min(repo.retries - 1, 6), 60)
+    return 60 * min(1 << min(retries - 1, 6), 60) if retries else 0

@@ -15,7 +15,7 @@ from ..ids import Did
 from . import pages
 from .classes import Class, Held, Need, Out, for_job
 from .pages import Homes
-from .repo import places
+from .repo import IDS_MAX, counters_of, places
 from .tally import ALL, BLOCK_BITS, fault_in
 
 
@@ -78,14 +78,37 @@ def one(db: sqlite3.Connection, number: int) -> tuple[Listed, dict[int, Class]]:
     return listed, {counter: Class(for_job(kind, how)) for counter, how in held.items()}
 
 
-def differing(db: sqlite3.Connection, after: int, limit: int) -> list[Listed]:
-    """Repositories with `id > after` whose rows are not as many as they should be."""
-    rows = db.execute(
-        "SELECT id, class FROM seen JOIN repo ON id = repo WHERE differs IS NOT NULL AND repo > ?"
-        " ORDER BY repo LIMIT ?",
-        (after, limit),
-    )
-    return _read(db, dict(rows.fetchall()))
+def differing(db: sqlite3.Connection, counter: int, after: int, limit: int) -> list[Listed]:
+    """The first `limit` repositories with `id > after` that `counter` has and whose rows are not as
+    many as they should be."""
+    return _read(db, dict(_differing(db, counter, after, limit)))
+
+
+def differ(db: sqlite3.Connection, counter: int, most: int) -> int:
+    """How many those are, at most `most`: they are not counted as they change."""
+    return len(_differing(db, counter, 0, most))
+
+
+def _differing(
+    db: sqlite3.Connection, counter: int, after: int, limit: int
+) -> list[tuple[int, int]]:
+    """(number, class for the counter) of them."""
+    found: list[tuple[int, int]] = []
+    while len(found) < limit:
+        rows = db.execute(
+            "SELECT id, class FROM seen JOIN repo ON id = repo WHERE differs IS NOT NULL"
+            " AND repo > ? ORDER BY repo LIMIT ?",
+            (after, IDS_MAX),
+        ).fetchall()
+        counters = counters_of(db, [number for number, _ in rows])
+        for number, kind in rows:
+            held = dict(counters[number]).get(counter)
+            if held is not None:
+                found.append((number, int(for_job(kind, held))))
+        if len(rows) < IDS_MAX:
+            break
+        after = rows[-1][0]
+    return found[:limit]
 
 
 def reason(one: Listed) -> str:

@@ -17,7 +17,6 @@ from .repo import counters_of, load, save
 from .tally import Tally
 
 _COUNTS = ("inserted", "updated", "deleted", "unchanged", "stale", "dead", "ignored")
-_CAME = ("inserted", "updated", "unchanged", "stale", "dead", "ignored")
 _FETCHING = ("pending", "resyncing", "desynchronized", "error")
 
 
@@ -109,7 +108,7 @@ def committed(
         repo = repos[number_of[one.repo]]
         repo.live += one.inserted - one.deleted
         repo.aside += one.dead + one.ignored
-        repo.came += sum(getattr(one, name) for name in _CAME)
+        repo.came += one.inserted + one.updated + one.unchanged + one.stale + one.dead + one.ignored
     for account in event.accounts:
         repo = repos[number_of[account.repo]]
         if account.status == "active" and repo.account not in (None, "active"):

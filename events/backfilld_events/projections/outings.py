@@ -8,12 +8,18 @@ import sqlite3
 from collections.abc import Sequence
 
 from ..catalog.source import ReposLeaving
+from ..faults import Fault
 from ..ids import Did, unpack_keys
 from . import joining, pages
 from .classes import Out
 from .numbers import Numbers
 from .repo import load, save
 from .tally import Tally
+
+HUNG = (
+    "a worker of Tap hung at it: whoever answers for its DID or its handle took the question and "
+    "never answered. It was taken out of Tap"
+)
 
 
 def leaving(
@@ -29,9 +35,11 @@ def leaving(
     _save(db, known, position, at, Out.LEAVING)
 
 
-def left(db: sqlite3.Connection, outing: int, position: int, at: float, *, again: bool) -> None:
+def left(
+    db: sqlite3.Connection, outing: int, why: str, position: int, at: float, *, again: bool
+) -> None:
     """They are out of Tap; if `again`, to be added next."""
-    _save(db, _of(db, outing), position, at, Out.AWAY if again else Out.OUT)
+    _save(db, _of(db, outing), position, at, Out.AWAY if again else Out.OUT, hung=why == "stuck")
     if not again:
         _forget(db, outing)
 
@@ -63,12 +71,23 @@ def _forget(db: sqlite3.Connection, outing: int) -> None:
     db.execute("DELETE FROM outing WHERE position = ?", (outing,))
 
 
-def _save(db: sqlite3.Connection, known: Sequence[int], position: int, at: float, out: Out) -> None:
+def _save(
+    db: sqlite3.Connection,
+    known: Sequence[int],
+    position: int,
+    at: float,
+    out: Out,
+    *,
+    hung: bool = False,
+) -> None:
     tally = Tally()
     repos = load(db, known)
     for repo in repos.values():
         repo.out = int(out)
         if out is Out.OUT:
             repo.handed = None
+            if hung:  # Tap never said how it ended
+                repo.tap_state, repo.tap_error, repo.observed = "error", HUNG, position
+                repo.fault = int(Fault.TIMEOUT)
     save(db, repos.values(), tally, position, at, told=True)
     tally.write(db)

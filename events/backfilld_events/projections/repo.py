@@ -5,7 +5,7 @@ The one rule: its class, its needs and its turn to be asked about are functions 
 """
 
 import sqlite3
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Collection, Iterator, Sequence
 
 from . import judged
@@ -78,11 +78,14 @@ def save(
         repo.need, repo.need_at = judged.needed(repo, at)
     changed = [repo for repo in repos if (repo.kind, repo.fault) != before[repo.id]]
     counters = counters_of(db, [repo.id for repo in changed])
-    for repo in changed:
-        kind, fault = before[repo.id]
-        for counter, held in counters[repo.id]:
-            tally.add(counter, kind, -1, block_of(repo.id), held=held, fault=fault)
-            tally.add(counter, repo.kind, 1, block_of(repo.id), held=held, fault=repo.fault)
+    moves = Counter(  # of thousands most are alike
+        (block_of(repo.id), before[repo.id], (repo.kind, repo.fault), counters[repo.id])
+        for repo in changed
+    )
+    for (block, (kind, fault), (after, after_fault), counted), n in moves.items():
+        for counter, held in counted:
+            tally.add(counter, kind, -n, block, held=held, fault=fault)
+            tally.add(counter, after, n, block, held=held, fault=after_fault)
     db.executemany(
         "UPDATE repo SET class = ?1, since = iif(class = ?1, since, ?2), handed = ?3, held = ?4,"
         " live = ?5, removed = ?6, aside = ?7, came = ?8, ask = ?9, due = ?10, wait = ?11,"
@@ -112,12 +115,13 @@ def save(
         db.executemany("UPDATE seen SET sweep = 0 WHERE repo = ?", [(one.id,) for one in swept])
 
 
-def counters_of(
-    db: sqlite3.Connection, numbers: Collection[int]
-) -> defaultdict[int, list[tuple[int, int]]]:
-    """number -> (counter, classes.Held) of each in which the repository is counted: all, jobs that
-    found it, and -number of collections it was found for."""
-    found: defaultdict[int, list[tuple[int, int]]] = defaultdict(list)
+Counted = tuple[tuple[int, int], ...]
+"""(counter, classes.Held) of each in which a repository is counted."""
+
+
+def counters_of(db: sqlite3.Connection, numbers: Collection[int]) -> dict[int, Counted]:
+    """By number: all, jobs that found it, and -number of collections it was found for."""
+    found: dict[int, Counted] = {}
     rest: defaultdict[int, dict[int, int]] = defaultdict(dict)
     for some in batches(sorted(numbers)):
         rows = db.execute(
@@ -127,8 +131,8 @@ def counters_of(
             rest[number][counter] = held
     homes = Homes(db, numbers)
     for number in numbers:
-        counters = rest[number]
-        for counter in homes[number]:
-            counters.setdefault(counter, Held.NOT)  # a row says more than the page
-        found[number] = [(ALL, int(Held.NOT)), *counters.items()]
+        counters = {ALL: int(Held.NOT)} | dict.fromkeys(homes[number], int(Held.NOT))
+        if number in rest:  # a row says more than the page
+            counters |= rest[number]
+        found[number] = tuple(counters.items())
     return found

@@ -9,7 +9,7 @@ from ..ids import Nsid
 from . import pages
 from .asked import Asked
 from .classes import UNSETTLED, Ask, Class, Need
-from .tally import ALL, fault_in
+from .tally import ALL, FOUND, fault_in
 
 _LAST = "tap_state, tap_error, rev, tap_records, retries"
 
@@ -17,8 +17,14 @@ _LAST = "tap_state, tap_error, rev, tap_records, retries"
 def counts(db: sqlite3.Connection, counter: int) -> dict[Class, int]:
     """How many repositories stand in each class: of a job, of a collection (under minus its
     number), or of all (0)."""
-    rows = db.execute("SELECT class, n FROM tally WHERE job = ?", (counter,))
+    rows = db.execute("SELECT class, n FROM tally WHERE job = ? AND class <> ?", (counter, FOUND))
     return {Class(code): n for code, n in rows if n and fault_in(code) is None}
+
+
+def found(db: sqlite3.Connection, counter: int) -> int:
+    """How many repositories that counter has: told by what was found, not by the classes."""
+    row = db.execute("SELECT n FROM tally WHERE job = ? AND class = ?", (counter, FOUND)).fetchone()
+    return 0 if row is None else int(row[0])
 
 
 def faults(db: sqlite3.Connection, counter: int) -> dict[Fault, int]:

@@ -78,6 +78,9 @@ CREATE TABLE seen (                          -- what Tap told of a repository, w
     mended     INTEGER NOT NULL              -- 1: it was fetched anew for that reason
 ) STRICT;
 CREATE INDEX seen_differs ON seen (repo) WHERE differs IS NOT NULL;
+CREATE INDEX seen_fetched ON seen (observed) WHERE tap_state = 'resyncing' AND out = 0;
+
+CREATE INDEX seen_host ON seen (repo) WHERE host > 0;
 
 CREATE TABLE host (number INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE) STRICT;
 
@@ -106,12 +109,18 @@ CREATE TABLE emptied (                       -- collections that somebody had re
     under_way  INTEGER NOT NULL              -- 1: some of their records are still to go
 ) STRICT, WITHOUT ROWID;
 
+CREATE TABLE retried (                       -- jobs for what failed in another: ids
+    job        TEXT    NOT NULL,
+    later      TEXT    NOT NULL,
+    PRIMARY KEY (job, later)
+) STRICT, WITHOUT ROWID;
+
 CREATE TABLE target (job INTEGER NOT NULL, collection TEXT NOT NULL, PRIMARY KEY (job, collection))
 STRICT, WITHOUT ROWID;
 
 CREATE TABLE tally (                         -- by job; by collection (-number); 0: all there are
     job        INTEGER NOT NULL,
-    class      INTEGER NOT NULL,             -- classes.Class, or tally.of_fault
+    class      INTEGER NOT NULL,             -- classes.Class, tally.of_fault or tally.FOUND
     n          INTEGER NOT NULL,
     PRIMARY KEY (job, class)
 ) STRICT, WITHOUT ROWID;

@@ -14,6 +14,7 @@ from .classes import Class, Held, for_job
 ALL = 0
 BLOCK_BITS = 8  # of a repository's number: as many rows are looked through for one of a block
 _FAULTS = 16
+FOUND = -1  # in place of a class: how many a counter has in all, which its classes add up to
 
 
 def block_of(number: int) -> int:
@@ -36,6 +37,7 @@ class Tally:
 
     def __init__(self) -> None:
         self._more: Counter[tuple[int, int, int]] = Counter()
+        self._found: Counter[int] = Counter()
 
     def add(
         self,
@@ -53,6 +55,10 @@ class Tally:
         if code == Class.FAILED:
             self._more[counter, of_fault(fault), block] += n
 
+    def found(self, counter: int, n: int) -> None:
+        """`n` repositories more are counted here, whatever their class."""
+        self._found[counter] += n
+
     def add_range(self, counter: int, kind: int, first: int, count: int) -> None:
         """The `count` repositories with the numbers from `first` on are more of this class."""
         at, end = first, first + count
@@ -63,7 +69,7 @@ class Tally:
 
     def write(self, db: sqlite3.Connection) -> None:
         """Adds them to the tables."""
-        by_class: Counter[tuple[int, int]] = Counter()
+        by_class = Counter({(counter, FOUND): n for counter, n in self._found.items()})
         for (counter, code, _), n in self._more.items():
             by_class[counter, code] += n
         db.executemany(

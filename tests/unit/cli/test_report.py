@@ -70,6 +70,7 @@ def test_a_planted_secret_never_appears(daemon: FakeDaemon, ctl: Ctl, tmp_path: 
     (tmp_path / "password").write_text(SECRET)
     config.write_text(
         f'[tap]\npassword_file = "{tmp_path}/password"\nurl = "http://127.0.0.1:2480"\n'
+        f'env = {{ TAP_X = "{SECRET}" }}\n'
         f'[[notify]]\non = ["job.failed"]\nexec = ["/bin/page", "--token={SECRET}"]\n'
     )
     path = tmp_path / "bug.tar.gz"

@@ -14,9 +14,8 @@ from support.given import LIKES, POSTS, did
 from backfilld.deliveries import RecordDelivery
 from backfilld.delivery.ledger import Ledger, ReceiptsMissing, summed
 from backfilld.journal import Journal
-from backfilld.records.letters import Handled, Outcome
 from backfilld.records.sqlite import SqliteStore
-from backfilld.records.store import Counts, Group, Receipt
+from backfilld.records.store import Counts, Group, Handled, Outcome, Receipt
 from backfilld.worker import InlineWorker
 from backfilld_events import ids
 from backfilld_events.audit.verify import verify

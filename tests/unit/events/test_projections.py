@@ -53,12 +53,12 @@ from backfilld_events.projections import Projections, listing, pages, repos, tar
 from backfilld_events.projections.classes import Ask, Class, Need, for_job
 from backfilld_events.projections.numbers import SECRET_BYTES, Mark
 from backfilld_events.projections.repo import counters_of
-from backfilld_events.projections.tally import ALL, fault_in
+from backfilld_events.projections.tally import ALL, FOUND, fault_in
 from backfilld_events.row import NewEvent
 
 TABLES = (
     "folded", "job", "lexicon", "page", "repo", "seen", "member", "target", "tally", "delivered",
-    "emptied", "drawer", "filter", "host", "collection", "outing", "zone",
+    "emptied", "drawer", "filter", "host", "collection", "outing", "zone", "retried",
 )  # fmt: skip
 STATES = ("pending", "resyncing", "active", "error", "desynchronized", "unknown")
 
@@ -319,7 +319,12 @@ def check_zones(db: sqlite3.Connection) -> None:
         assert n > 0
         zones[counter, code] += n
     tally = {(job, code): n for job, code, n in db.execute("SELECT job, class, n FROM tally") if n}
+    found = {job: n for (job, code), n in tally.items() if code == FOUND}
+    tally = {key: n for key, n in tally.items() if key[1] != FOUND}
     assert zones == tally
+    for counter in {counter for counter, _ in tally}:
+        explained = sum(repos.counts(db, counter).values())
+        assert found[counter] == repos.found(db, counter) == explained, "each is explained"
     assert (
         sum(repos.counts(db, ALL).values()) == db.execute("SELECT count(*) FROM repo").fetchone()[0]
     )

@@ -11,9 +11,8 @@ from hypothesis import strategies as st
 from support.given import LIKES, POSTS, did
 
 from backfilld.deliveries import DeadDelivery, RecordDelivery
-from backfilld.records.letters import Handled, Outcome
 from backfilld.records.sqlite import SqliteStore
-from backfilld.records.store import Group
+from backfilld.records.store import Group, Handled, Outcome
 from backfilld_events.ids import Cid, Nsid, Rev, Rkey
 from backfilld_events.log.file import open_reader
 

@@ -9,9 +9,8 @@ from support.given import LIKES, POSTS, did
 
 from backfilld.deliveries import AccountDelivery, DeadDelivery, RecordDelivery
 from backfilld.records.ghosts import Verdict
-from backfilld.records.letters import Handled, Outcome
 from backfilld.records.sqlite import SqliteStore
-from backfilld.records.store import Counts, Ghosts, Group
+from backfilld.records.store import Counts, Ghosts, Group, Handled, Outcome
 from backfilld_events.ids import Cid, Nsid, Rev, Rkey
 from backfilld_events.log.file import open_reader
 

@@ -40,6 +40,7 @@ from .verbs import Verbs
         "cancel": "steer",
         "reconcile": "reconcile",
         "lexicon": "lexicon",
+        "dead-letters": "dead_letters",
         "tap": "tap",
         "relay": "relay",
         "key": "key",

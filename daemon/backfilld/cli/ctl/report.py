@@ -7,6 +7,7 @@ import platform
 import sqlite3
 import tarfile
 import time
+from collections.abc import Sized
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -100,6 +101,9 @@ def _about() -> dict[str, str]:
     }
 
 
+_COUNTED = ("notify", "tap.env")
+
+
 def _config(path: Path) -> dict[str, Any]:
     try:
         known = flat(load(path))
@@ -109,8 +113,8 @@ def _config(path: Path) -> dict[str, Any]:
     for key, value in known.items():
         table, _, name = key.rpartition(".")
         part = kept.setdefault(table, {}) if table else kept
-        # whom to tell holds command lines and addresses of others: only how many
-        part[name] = len(value) if name == "notify" and isinstance(value, tuple) else value
+        # these hold command lines, addresses and secrets of others: only how many
+        part[name] = len(value) if key in _COUNTED and isinstance(value, Sized) else value
     return kept
 
 

@@ -71,7 +71,7 @@ class Verbs(click.Group):
         """Imports it if need be."""
         if cmd_name in self.late and cmd_name not in self.commands:
             module = import_module(f".{self.late[cmd_name]}", __package__)
-            self.add_command(getattr(module, cmd_name))
+            self.add_command(getattr(module, cmd_name.replace("-", "_")))
         return super().get_command(ctx, cmd_name)
 
     def resolve_command(

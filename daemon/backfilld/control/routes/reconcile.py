@@ -37,11 +37,6 @@ def routes(door: Door) -> list[ControllerRouterHandler]:
         is durable."""
         wanted = decoded(body, ReconcileBody)
         _check(wanted)
-        if wanted.repair and door.reconciler.mend is None:
-            raise BadRequest(
-                409, "repair is not there yet", "not-yet",
-                "compare without it, and fetch again what differs", "repair",
-            )  # fmt: skip
         where = await _where(door, wanted)
         dids = await accounts(door.handles, None, wanted.dids) if wanted.dids is not None else None
         asked = await _asked(door, wanted, where, dids)

@@ -11,10 +11,11 @@ from backfilld_events.folds.job import Job
 from backfilld_events.folds.lexicon import Lexicon
 from backfilld_events.ids import Did, Nsid
 from backfilld_events.log import read
-from backfilld_events.projections import outings, repos
+from backfilld_events.projections import outings, repos, stuck
 from backfilld_events.projections import pages as entries
 from backfilld_events.projections.asked import Asked
 from backfilld_events.projections.classes import Ask, Need
+from backfilld_events.projections.stuck import Stuck
 
 from ..present import lexicon_shape
 from ..shapes import LexiconDetail
@@ -53,6 +54,14 @@ class Views(
     async def expected(self) -> int:
         """How many repositories should be with Tap, at least."""
         return await self._worker(repos.expected, self._events)
+
+    async def stuck(self) -> Stuck:
+        """What does not get on; see projections.stuck."""
+        return await self._worker(stuck.stuck, self._events)
+
+    async def first_unsettled(self, limit: int) -> list[Asked]:
+        """The repositories that Tap is likely to be at; see projections.stuck."""
+        return await self._worker(stuck.first_unsettled, self._events, limit)
 
     async def outing(self, position: int) -> list[Did]:
         """The repositories that the event at that position took out of Tap."""

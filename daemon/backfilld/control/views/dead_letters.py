@@ -78,7 +78,7 @@ class LetterViews(ViewsBase):
         )
 
 
-class _Record(Struct):
+class _Record(Struct, frozen=True):
     record: Raw = Raw(b"null")
 
 

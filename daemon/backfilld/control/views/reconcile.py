@@ -35,8 +35,8 @@ class ReconcileViews(ViewsBase):
     async def dead(self, did: Did) -> Mapping[Nsid, int]:
         """See Index."""
         query = (
-            "SELECT collection, count(*) FROM dead_letter WHERE did = ? AND collection IS NOT NULL"
-            " GROUP BY collection"
+            "SELECT collection, count(*) FROM dead_letter"
+            " WHERE did = ? AND collection IS NOT NULL AND open GROUP BY collection"
         )
         return dict(await self._worker(lambda: self._records.execute(query, (did,)).fetchall()))
 

@@ -1,9 +1,5 @@
 """What is asked on behalf of those who watch a job."""
 
-import sqlite3
-from collections.abc import Iterator
-from contextlib import contextmanager
-
 from backfilld_events.catalog.index import RecordsCommitted
 from backfilld_events.catalog.source import ReposObserved
 from backfilld_events.ids import Did
@@ -11,12 +7,12 @@ from backfilld_events.log import read
 from backfilld_events.log.append import head
 from backfilld_events.projections import jobs, pages
 from backfilld_events.projections.classes import Class
-from backfilld_events.projections.finder import Finder
 from backfilld_events.projections.pages import keys_named
 from backfilld_events.projections.repo import batches, counters_of, places
 from backfilld_events.row import Row
 
 from ..live.frames import Glance
+from .base import at_one_moment
 from .jobs import JobViews
 
 ATTEMPTS_MAX = 100  # that are told of at once: the last ones
@@ -31,8 +27,6 @@ _NAMES = frozenset(
 
 class StreamViews(JobViews):
     """The part of the views that knows what happens to a job and its repositories."""
-
-    _finder: Finder | None = None
 
     async def glance(self, job_id: str) -> Glance | None:
         """The job with this whole id, as it is now."""
@@ -68,7 +62,7 @@ class StreamViews(JobViews):
         return await self._worker(self._settled, job, position)
 
     def _glance(self, job_id: str) -> Glance | None:
-        with _at_one_moment(self._events):
+        with at_one_moment(self._events):
             found = [one for one in jobs.find(self._events, job_id) if one[0].id == job_id]
             if not found:
                 return None
@@ -104,7 +98,7 @@ class StreamViews(JobViews):
         )
 
     def _settled(self, job: int, position: int) -> list[tuple[Did, int]]:
-        with _at_one_moment(self._events):
+        with at_one_moment(self._events):
             row = read.row(self._events, position)
             event = None if row is None else row.event
             if isinstance(event, ReposObserved):
@@ -113,9 +107,7 @@ class StreamViews(JobViews):
                 keys = keys_named(event)
             else:
                 return []
-            if self._finder is None:
-                self._finder = Finder(self._events)
-            numbers = {number for number in self._finder.find(keys) if number is not None}
+            numbers = {number for number in self._find(keys) if number is not None}
             found: dict[int, int] = {}
             for some in batches(sorted(numbers)):
                 found.update(
@@ -129,13 +121,3 @@ class StreamViews(JobViews):
             ours = sorted(n for n in found if any(of == job for of, _ in homes[n]))
             dids = pages.named(self._events, ours)
             return [(did, found[n]) for did, n in zip(dids, ours, strict=True)]
-
-
-@contextmanager
-def _at_one_moment(db: sqlite3.Connection) -> Iterator[None]:
-    """All that is read within is of the same moment."""
-    db.execute("BEGIN")
-    try:
-        yield
-    finally:
-        db.execute("COMMIT")

@@ -1,0 +1,263 @@
+"""What is asked about all repositories of a job, or of a collection over all jobs."""
+
+from collections.abc import Collection, Iterator, Sequence
+from typing import NamedTuple
+
+from backfilld_events.faults import MEANINGS, Fault
+from backfilld_events.folds.job import Job
+from backfilld_events.ids import Nsid
+from backfilld_events.log import read
+from backfilld_events.log.append import head
+from backfilld_events.projections import history, jobs, listing, repos, targets
+from backfilld_events.projections.classes import Class
+from backfilld_events.projections.listing import Listed
+from backfilld_events.projections.repo import counters_of
+from backfilld_events.row import utc_text
+
+from .. import covered
+from ..covered import Found, Sought
+from ..shapes.coverage import AsOf, Behind
+from ..shapes.repos import JobRepo, PdsShape
+from .base import PIECE, ViewsBase, at_one_moment
+
+DIFFERING_MAX = 2_000  # that are counted
+HOSTS_LOOKED_MAX = 100_000  # repositories with a server that we know
+
+_HERE = (Class.SYNCED, Class.EMPTY)
+
+
+class Of(NamedTuple):
+    """Whose repositories: of a job, or of a collection (`counter` is minus its number)."""
+
+    counter: int
+    job: Job | None = None
+    nsid: Nsid | None = None
+
+    @property
+    def name(self) -> str:
+        """As the command line takes it."""
+        return self.job.id[:8] if self.job is not None else str(self.nsid)
+
+    @property
+    def collections(self) -> list[str]:
+        """Those that are asked for."""
+        return list(self.job.collections) if self.job is not None else [str(self.nsid)]
+
+
+class CoverageViews(ViewsBase):
+    """The part of the views that knows the repositories behind a number."""
+
+    async def of_job(self, name: str) -> Of | None:
+        """The job whose id is, or uniquely begins with, `name`; `last` is the newest."""
+        return await self._worker(self._of_job, name)
+
+    async def of_collection(self, nsid: Nsid) -> Of | None:
+        """The collection, if any job has asked for it."""
+        counters = await self._worker(targets.counters, self._events, [nsid])
+        return next((Of(counter, nsid=nsid) for counter in counters), None)
+
+    async def covered(self, of: Of) -> tuple[Found, AsOf]:
+        """All that is counted of it."""
+        return await self._worker(self._covered, of)
+
+    async def behind(
+        self, of: Of, wanted: Sought, after: int, limit: int
+    ) -> tuple[list[Behind], int | None]:
+        """Some repositories after that number, and the number to go on from, if there are more."""
+        return await self._worker(self._behind, of, wanted, after, limit)
+
+    async def repos_of_job(
+        self, of: Of, wanted: Sought, after: int, limit: int
+    ) -> tuple[list[JobRepo], int | None]:
+        """The same, as HappyView lists the repositories of a job."""
+        return await self._worker(self._repos_of_job, of, wanted, after, limit)
+
+    async def repo_of_job(self, of: Of, key: bytes) -> list[JobRepo]:
+        """The one with this key (ids.pack_one), if the job counts it."""
+        return await self._worker(self._repo_of_job, of, key)
+
+    async def by_server(self, of: Of) -> list[PdsShape]:
+        """How many repositories of a job are on which server, of at most HOSTS_LOOKED_MAX."""
+        sums: dict[str, list[int]] = {}
+        after = looked = 0
+        while looked < HOSTS_LOOKED_MAX:
+            rows = await self._worker(self._hosted, of.counter, after)
+            for _, host, here, records in rows.ours:
+                one = sums.setdefault(host, [0, 0, 0])
+                one[0], one[1], one[2] = one[0] + 1, one[1] + here, one[2] + records
+            looked, after = looked + PIECE, rows.last
+            if not rows.more:
+                break
+        whole = await self._worker(self._whole, of)
+        known = [sum(column) for column in zip(*sums.values(), strict=True)] or [0, 0, 0]
+        rest = [max(0, all_ - some) for all_, some in zip(whole, known, strict=True)]
+        ordered = sorted(sums.items(), key=lambda item: (-item[1][0], item[0]))
+        servers = [PdsShape(covered.pds(host), *one) for host, one in ordered]
+        return [*servers, PdsShape(None, *rest)] if rest[0] else servers
+
+    # --- calls of the worker ---------------------------------------------------------------
+
+    def _of_job(self, name: str) -> Of | None:
+        found = jobs.newest(self._events, 1) if name == "last" else jobs.find(self._events, name)
+        return Of(found[0][0].position, job=found[0][0]) if len(found) == 1 else None
+
+    def _covered(self, of: Of) -> tuple[Found, AsOf]:
+        db = self._events
+        with at_one_moment(db):
+            position, _ = head(db)
+            classes, faults = repos.counts(db, of.counter), repos.faults(db, of.counter)
+            job = of.job if of.job is None else jobs.find(db, of.job.id)[0][0]
+            related = [job] if job is not None else list(history.of(db, str(of.nsid)))
+            cancelled = job is not None and job.outcome == "cancelled"
+            found = Found(
+                total=repos.found(db, of.counter),
+                classes=classes,
+                faults=faults,
+                differing=listing.differ(db, of.counter, DIFFERING_MAX),
+                left=classes.get(Class.DISCOVERED, 0) if cancelled else 0,
+                listing=_listing(related, of.nsid),
+                retry=self._retry(related, faults),
+                malformed=0 if job is None else job.malformed,
+                unlisted=_unlisted(related, of.nsid),
+            )
+            return found, AsOf(position, utc_text(read.times(db, [position]).get(position, 0.0)))
+
+    def _retry(self, related: Sequence[Job], faults: dict[Fault, int]) -> tuple[int, str] | None:
+        """How many of the failed another try may help, and the job of most of them."""
+        if not (all_ := _retryable(faults)):
+            return None
+        by_job = [(_retryable(repos.faults(self._events, job.position)), job) for job in related]
+        most, job = max(by_job, key=lambda one: (one[0], one[1].position))
+        return min(most, all_), job.id
+
+    def _listed(self, of: Of, wanted: Sought, after: int, limit: int) -> list[Listed]:
+        if wanted.differing:
+            return listing.differing(self._events, of.counter, after, limit)
+        return listing.page(self._events, of.counter, wanted.codes, after, limit)
+
+    def _behind(
+        self, of: Of, wanted: Sought, after: int, limit: int
+    ) -> tuple[list[Behind], int | None]:
+        with at_one_moment(self._events):
+            found = self._listed(of, wanted, after, limit + 1)
+            times = read.times(self._events, {one.since for one in found})
+        shapes = [_behind(one, times[one.since]) for one in found[:limit]]
+        return shapes, found[limit - 1].id if len(found) > limit else None
+
+    def _repos_of_job(
+        self, of: Of, wanted: Sought, after: int, limit: int
+    ) -> tuple[list[JobRepo], int | None]:
+        with at_one_moment(self._events):
+            found = self._listed(of, wanted, after, limit + 1)
+            shapes = self._of_the_job(of, found[:limit])
+        return shapes, found[limit - 1].id if len(found) > limit else None
+
+    def _repo_of_job(self, of: Of, key: bytes) -> list[JobRepo]:
+        with at_one_moment(self._events):
+            (number,) = self._find([key])
+            if number is None:
+                return []
+            one, classes = listing.one(self._events, number)
+            if of.counter not in classes:
+                return []
+            (shape,) = self._of_the_job(of, [one])
+        shape.state = classes[of.counter].name.lower()
+        return [shape]
+
+    def _of_the_job(self, of: Of, found: Sequence[Listed]) -> list[JobRepo]:
+        times = read.times(self._events, {one.since for one in found})
+        counters = counters_of(self._events, [one.id for one in found])
+        names = targets.counters(self._events, [Nsid(one) for one in of.collections])
+        return [
+            JobRepo(
+                did=one.did,
+                pds_endpoint=covered.pds(one.host),
+                status="completed" if one.kind in _HERE else "pending",
+                records_fetched=one.live,
+                state=one.kind.name.lower(),
+                since=utc_text(times[one.since]),
+                position=one.since,
+                reason=_why(one),
+                collections=sorted(
+                    names[counter] for counter, _ in counters[one.id] if counter in names
+                ),
+            )
+            for one in found
+        ]
+
+    def _hosted(self, counter: int, after: int) -> "_Hosted":
+        rows = self._events.execute(
+            "SELECT repo, host.name, class IN (3, 4), live FROM seen"
+            " JOIN host ON host.number = seen.host JOIN repo ON repo.id = seen.repo"
+            " WHERE host > 0 AND repo > ? ORDER BY repo LIMIT ?",
+            (after, PIECE),
+        ).fetchall()
+        counters = counters_of(self._events, [row[0] for row in rows])
+        ours = [row for row in rows if any(one == counter for one, _ in counters[row[0]])]
+        return _Hosted(ours, rows[-1][0] if rows else after, more=len(rows) == PIECE)
+
+    def _whole(self, of: Of) -> tuple[int, int, int]:
+        """(repositories, those that are here, records) of a job."""
+        classes = repos.counts(self._events, of.counter)
+        records = jobs.find(self._events, of.job.id)[0][1] if of.job is not None else 0
+        return sum(classes.values()), sum(classes.get(kind, 0) for kind in _HERE), records
+
+
+class _Hosted(NamedTuple):
+    ours: list[tuple[int, str, int, int]]
+    last: int
+    more: bool
+
+
+def _behind(one: Listed, since: float) -> Behind:
+    return Behind(
+        did=one.did,
+        handle=one.handle or None,
+        pds_endpoint=covered.pds(one.host),
+        state=one.kind.name.lower(),
+        kind=one.fault.word if one.kind is Class.FAILED else None,
+        since=utc_text(since),
+        position=one.since,
+        records=one.live,
+        sentence=covered.says(one),
+        next=covered.comes_next(one),
+    )
+
+
+def _why(one: Listed) -> str | None:
+    if one.kind in (Class.FAILED, Class.GONE):
+        return listing.reason(one)
+    return covered.says(one) if one.kind in (Class.PARKED, Class.HELD) or one.differs else None
+
+
+def _retryable(faults: dict[Fault, int]) -> int:
+    return sum(n for fault, n in faults.items() if fault in MEANINGS and MEANINGS[fault].retryable)
+
+
+def _listers(related: Sequence[Job], nsid: Nsid | None) -> Iterator[Job]:
+    """Those that ask a relay, but for those that were cancelled before they came to the end."""
+    for job in related:
+        whole = nsid is None or _is_listed(job, nsid)
+        if (nsid is None or not job.given) and (whole or job.outcome != "cancelled"):
+            yield job
+
+
+def _listing(related: Sequence[Job], nsid: Nsid | None) -> covered.Listing:
+    """How the newest listing went: of all collections of a job, or of one over all jobs."""
+    job = next(_listers(related, nsid), None)
+    if job is None:
+        return "failed" if any(not one.given for one in related) else "none"
+    if job.listed if nsid is None else _is_listed(job, nsid):
+        return "failed" if _unlisted(related, nsid) else "ended"
+    return "under_way" if job.ended_at is None else "failed"
+
+
+def _unlisted(related: Sequence[Job], nsid: Nsid | None) -> Collection[str]:
+    """The collections whose newest listing failed for good."""
+    job = next(_listers(related, nsid), None)
+    failed = () if job is None else job.failed_listings
+    return [one.collection for one in failed if nsid in (None, one.collection)]
+
+
+def _is_listed(job: Job, nsid: Nsid) -> bool:
+    return job.listed or nsid in job.collections[: job.listings_ended]
