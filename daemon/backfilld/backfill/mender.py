@@ -5,12 +5,12 @@ Which ones need what is kept by the projections (judged.needed); what may be don
 business, the steps are `outings`'.
 """
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Collection, Sequence
 
 import structlog
 import trio
 
-from backfilld_events.catalog.source import Differing, ReposDiffer
+from backfilld_events.catalog.source import Differing, Observation, ReposDiffer
 from backfilld_events.ids import Did, Rev, pack_one
 from backfilld_events.projections.asked import Asked
 from backfilld_events.projections.classes import Need
@@ -25,6 +25,7 @@ from .outings import Outings
 
 TICK_S = 1.0
 PAUSE_S = 10.0  # when Tap is gone
+LOOK_AT_MAX = 10 * mending.RELEASE_FIRST  # parked ones, of all hosts
 SWEEPS_MAX = 100  # in a round
 SWEEP_TRIES = 4
 SWEEP_AGAIN_S = 15.0
@@ -61,7 +62,7 @@ class Mender:
         await self._outings.finish()
         while True:
             for need in mending.ORDER:
-                await self._mend(need)
+                await (self._release() if need is Need.PARKED else self._mend(need))
             await self._sweep_some()
             await trio.sleep(TICK_S)
 
@@ -71,32 +72,47 @@ class Mender:
             limit = min(limit, room)
         if limit <= 0:
             return
-        found = await self._find(need, self._clock(), self._look_at(need, limit))
-        paces = self._paces
-        if need is Need.PARKED:
-            found, paces = mending.released(found, paces, mending.RELEASE_FIRST)
+        await self._send_out(need, await self._find(need, self._clock(), limit))
+
+    async def _release(self) -> None:
+        """Parked repositories are given back, as many at once as their host serves."""
+        for host, pace in self._paces.items():
+            if pace.trial and (seen := await self._done(pace.trial)):
+                self._paces[host] = mending.tried(pace, seen, self._clock())
+        now = self._clock()
+        parked = await self._find(Need.PARKED, now, LOOK_AT_MAX)
+        chosen = mending.releasable(parked, self._paces, mending.RELEASE_FIRST, now)
+        released = await self._send_out(Need.PARKED, chosen)
+        self._paces = mending.given(self._paces, released, now)
+
+    async def _done(self, trial: Sequence[Asked]) -> Collection[Observation]:
+        """What Tap says of these when it has fetched them, or tried; nothing before. It takes them
+        in order, so that the last one tells."""
+        (last,) = (await self._asker.ask(trial[-1:])).seen.values() or (None,)
+        if last is None or mending.under_way(last):
+            return ()
+        return (await self._asker.ask(trial)).seen.values()
+
+    async def _send_out(self, need: Need, found: Sequence[Asked]) -> list[Asked]:
+        """Those of them that Tap says are still in need leave it, and come back."""
         if not found:
-            self._paces = paces if need is Need.PARKED else self._paces
-            return
+            return []
         answers = await self._asker.ask(found)
         if not answers.there:
             await trio.sleep(PAUSE_S)
-            return
-        self._paces = paces if need is Need.PARKED else self._paces
+            return []
         leaving = [
-            one.did
+            one
             for one in found
             if one.id in answers.seen and mending.may_leave(need, answers.seen[one.id])
         ]
         if leaving:
-            self._log.info("fetched anew" if mending.again(need) else "taken out of tap",
-                           why=mending.WHY[need], repos=len(leaving))  # fmt: skip
-            await self._outings.begin(
-                mending.WHY[need], leaving, again=mending.again(need), cause=None
-            )
-
-    def _look_at(self, need: Need, limit: int) -> int:
-        return 10 * mending.RELEASE_FIRST if need is Need.PARKED else limit
+            again, why = mending.again(need), mending.WHY[need]
+            self._log.info("fetched anew" if again else "taken out of tap",
+                           why=why, repos=len(leaving))  # fmt: skip
+            dids = [one.did for one in leaving]
+            await self._outings.begin(why, dids, again=again, cause=None)
+        return leaving
 
     async def _sweep_some(self) -> None:
         """Rows that a refetch did not bring go, once Tap's account and ours are the same."""

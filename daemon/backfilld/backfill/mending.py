@@ -4,14 +4,16 @@ The one rule: Tap fetches a repository once, and nothing shortens its waits; to 
 anew it is removed and added again. Never while a fetch is under way: remove does not stop one.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Final
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from backfilld_events.catalog.source import Observation, Why
 from backfilld_events.projections.asked import Asked
 from backfilld_events.projections.classes import Need
+from backfilld_events.projections.judged import PARKED_S
 
 ORDER: Final = (
     Need.FORGOTTEN, Need.PARKED, Need.REACTIVATED, Need.LACKS, Need.DIFFERS, Need.RESTLESS,
@@ -31,6 +33,7 @@ WHY: Final[dict[Need, Why]] = {
 OUTING_MAX = 250  # at once: few enough that what was asked before is still so
 RELEASE_FIRST = 1_000  # parked repositories of one host that are given back at once
 RELEASE_MIN = 5
+FORGET_S = 600.0  # what a host bore before that says little
 
 _UNSETTLED: Final = (Need.PARKED,)  # Tap has work with these already
 
@@ -61,32 +64,53 @@ def may_leave(need: Need, seen: Observation) -> bool:
 
 
 class Pace(Struct, frozen=True):
-    """How many of one host's parked repositories are given back at once, and how many were last."""
+    """What one host bears: `most` of its parked repositories are given back at once. Until it is
+    known what became of the last ones, `trial`, and until `after` (unix seconds), it gets none."""
 
     most: int = RELEASE_FIRST
-    released: int = 0
+    trial: tuple[Asked, ...] = ()
+    after: float = 0.0
 
 
-def released(
-    parked: Sequence[Asked], paces: Mapping[str, Pace], limit: int
-) -> tuple[list[Asked], dict[str, Pace]]:
-    """(those to give back now, at most `limit`, the paces after).
-
-    A host that parks again some of those it was given gets as many as it served the next time, else
-    twice as many. Paces are those of hosts with parked repositories alone.
-    """
-    by_host: dict[str, list[Asked]] = {}
-    for one in parked:
-        by_host.setdefault(one.host or "", []).append(one)
+def releasable(
+    parked: Sequence[Asked], paces: Mapping[str, Pace], limit: int, now: float
+) -> list[Asked]:
+    """Those to give back now, at most `limit`."""
+    left: dict[str, int] = {}
     chosen: list[Asked] = []
-    after: dict[str, Pace] = {}
-    for host, waiting in by_host.items():
-        pace = paces.get(host, Pace())
-        most = pace.most
-        if pace.released:
-            again = min(len(waiting), pace.released)
-            most = max(RELEASE_MIN, pace.released - again) if again else 2 * most
-        some = waiting[: max(0, min(most, limit - len(chosen)))]
-        after[host] = Pace(most, len(some))
-        chosen += some
-    return chosen, after
+    for one in parked:
+        host = one.host or ""
+        if host not in left:
+            pace = paces.get(host, Pace())
+            left[host] = 0 if pace.trial or pace.after > now else pace.most
+        if left[host] and len(chosen) < limit:
+            left[host] -= 1
+            chosen.append(one)
+    return chosen
+
+
+def given(paces: Mapping[str, Pace], released: Sequence[Asked], now: float) -> dict[str, Pace]:
+    """The paces when these were given back. Hosts that are not heard of for long are forgotten."""
+    after = {
+        host: pace for host, pace in paces.items() if pace.trial or now - pace.after < FORGET_S
+    }
+    trials: dict[str, list[Asked]] = {}
+    for one in released:
+        trials.setdefault(one.host or "", []).append(one)
+    for host, trial in trials.items():
+        after[host] = replace(after.get(host, Pace()), trial=tuple(trial))
+    return after
+
+
+def under_way(seen: Observation) -> bool:
+    """Whether Tap has still to fetch the repository, or does it just now."""
+    return seen.state in ("pending", "resyncing")
+
+
+def tried(pace: Pace, seen: Collection[Observation], now: float) -> Pace:
+    """The pace when Tap is done with those on trial: a host that parked some of them again gets as
+    many as it served, after its pause; else up to twice as many, at once."""
+    served = sum(not may_leave(Need.PARKED, one) for one in seen)
+    if served < len(seen):
+        return Pace(max(RELEASE_MIN, served), after=now + PARKED_S)
+    return Pace(max(pace.most, min(2 * served, RELEASE_FIRST)), after=now)

@@ -126,7 +126,7 @@ def look(
         ripe = kind in signs and now.at - since[kind] >= PATIENCE_S[kind]
         if ripe and not _is_said(kind, signs[kind], told, said, now.at):
             said[kind] = now.at
-            events.append(TapStalled(kind, signs[kind]))
+            events.append(TapStalled(kind, signs[kind], since[kind]))
     return Watch(since, seen, said, after.settled, after.cursor, after.moves), events
 
 

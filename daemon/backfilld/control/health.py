@@ -1,12 +1,17 @@
 """Is anything wrong, in one sentence: the same for the API, the command line and the pages."""
 
+from collections.abc import Sequence
+
+from backfilld_events.folds.source import Stall
+
 from .. import __version__
-from . import words
+from . import standstill, words
 from .door import Door
 from .shapes import ChannelShape, Health, JobShape, LogShape
 from .shapes.reads import ChildShape
 
 JOBS_IN_HEALTH = 20
+_OF_A_JOB = ("tap_down", "channel_down")  # a job that waits for Tap says it too
 
 
 async def health(door: Door) -> Health:
@@ -15,7 +20,8 @@ async def health(door: Door) -> Health:
     known = (one.nsid for one in door.journal.state.lexicons.values() if one.is_record)
     stats = await door.views.stats(known)
     channel, config = door.channel(), door.config()
-    status, sentence = verdict(shown, channel, door.child())
+    stalls = standstill.ordered(door.journal.state.source.stalls.values())
+    status, sentence = verdict(shown, channel, door.child(), stalls)
     return Health(
         status=status,
         verdict=sentence,
@@ -27,28 +33,46 @@ async def health(door: Door) -> Health:
         dead_letters=await door.views.dead_letters(),
         log=LogShape(door.journal.state.position, door.rebuilt),
         jobs=shown,
+        stalls=[standstill.stall_shape(one) for one in stalls],
+        quiet=door.quiet(),
     )
 
 
 def verdict(
-    jobs: list[JobShape], channel: ChannelShape, child: ChildShape | None = None
+    jobs: list[JobShape],
+    channel: ChannelShape,
+    child: ChildShape | None = None,
+    stalls: Sequence[Stall] = (),
 ) -> tuple[str, str]:
     """The status word and its sentence; `child` is the Tap that we run, if we do. Pure."""
     down = "" if child is None or child.state == "running" else f" {child.sentence}"
     stalled = [job for job in jobs if job.state == "stalled"]
     if stalled:
         cannot = words.counted(len(stalled), "job", "jobs")
-        return "degraded", f"{cannot} cannot go on. {stalled[0].sentence}{down}"
+        said = f"{cannot} cannot go on. {stalled[0].sentence}{down}"
+        of_tap = (stalled[0].reason or "").startswith("tap_")
+        besides = [one for one in stalls if not (of_tap and one.kind in _OF_A_JOB)]
+        return "degraded", _joined(said, standstill.verdict(besides))
     if child is not None and child.state == "idle":
         return "ok", f"Nothing is waiting.{down}"
     if down:
         return "degraded", f"No records come in.{down}"
+    if bad := standstill.verdict(stalls):
+        return "degraded", bad
     if not channel.connected:
         why = channel.why or "it has not been reached yet"
         return "degraded", f"No records come in: the channel to Tap is down ({why})."
+    return "ok", _joined(_going(jobs), standstill.aside(stalls))
+
+
+def _going(jobs: list[JobShape]) -> str:
     running = sum(job.completed_at is None for job in jobs)
     syncing = sum(job.sync.state == "syncing" for job in jobs if job.completed_at is not None)
     if running or syncing:
         under_way = words.counted(running, "job", "jobs")
-        return "ok", f"{under_way} under way; {syncing:,} completed, whose records still come."
-    return "ok", "Nothing is waiting."
+        return f"{under_way} under way; {syncing:,} completed, whose records still come."
+    return "Nothing is waiting."
+
+
+def _joined(*sentences: str) -> str:
+    return " ".join(one for one in sentences if one)

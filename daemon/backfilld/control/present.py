@@ -52,7 +52,7 @@ def job_shape(job: Job, records: int, classes: dict[Class, int], scene: Scene) -
         waiting=[_waiting(lane) for lane in (job.discovery, job.hand_off) if lane is not None],
         since=utc_text(_since(job, waiting)),
         collections=list(job.collections),
-        mode="add",
+        mode=job.mode,
         priority=job.priority,
         why=job.reason or None,
         actor=job.actor,
@@ -69,6 +69,8 @@ def job_shape(job: Job, records: int, classes: dict[Class, int], scene: Scene) -
             classes={kind.name.lower(): classes.get(kind, 0) for kind in Class},
         ),
         ahead=stands.ahead,
+        retries=job.retries,
+        kinds=list(job.kinds),
     )
 
 
@@ -80,6 +82,7 @@ def job_detail(
     unfit: Sequence[Listed],
     samples: Samples,
     now: float,
+    retried_by: Sequence[str] = (),
 ) -> JobDetail:
     """A job with all that is told of it; `samples` of its progress, and `now` as in them. Pure."""
     stands = standing(job, scene)
@@ -96,6 +99,7 @@ def job_detail(
             FailureShape(one.did, one.kind.name.lower(), reason(one), one.since) for one in unfit
         ],
         failures_total=classes.get(Class.FAILED, 0) + classes.get(Class.GONE, 0),
+        retried_by=list(retried_by),
     )
 
 

@@ -32,7 +32,8 @@ class TakenIn(Struct, frozen=True):
 
 async def take_in(door: Door, request: Asked, command: UploadLexicon) -> TakenIn:
     """Submits the command for whoever asks; one who may start no job starts none."""
-    command = replace(command, may_start=may(request, _NEEDED))
+    mode = door.config().jobs.mode
+    command = replace(command, may_start=may(request, _NEEDED), mode=mode)
     before = door.journal.state.lexicons.get(command.document.id)
     done = await door.desk.submit(command, actor(request))
     warnings = list(command.document.warnings)

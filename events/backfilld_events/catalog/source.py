@@ -118,10 +118,12 @@ class CensusEnded(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class TapStalled(Struct, frozen=True, forbid_unknown_fields=True):
-    """Nothing comes that should. `kind` says what stands still, `message` is a sentence."""
+    """Nothing comes that should. `kind` says what stands still, `message` is a sentence, `since` is
+    when it was first seen so, unix seconds. Said again when the sentence has changed."""
 
     kind: str
     message: str
+    since: float
 
 
 class TapMoving(Struct, frozen=True, forbid_unknown_fields=True):

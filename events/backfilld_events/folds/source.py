@@ -102,7 +102,8 @@ def evolve_source(source: Source, event: SourceEvent, at: float, position: int =
             return replace(source, census=None)
         case TapStalled():
             before = source.stalls.get(event.kind)
-            stall = Stall(event.kind, at if before is None else before.since, event.message)
+            since = event.since if before is None else before.since
+            stall = Stall(event.kind, since, event.message)
             return replace(source, stalls={**source.stalls, event.kind: stall})
         case TapMoving():
             left = {kind: one for kind, one in source.stalls.items() if kind != event.kind}

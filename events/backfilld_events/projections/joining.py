@@ -34,7 +34,7 @@ def join(db: sqlite3.Connection, finding: Finding, known: Sequence[int], tally: 
     counters = {number: dict(of_one) for number, of_one in counters_of(db, known).items()}
     repos = load(db, known)
     lacking = {
-        counter: targets.fetched_without(db, known, nsid, finding.job)
+        counter: targets.fetched_without(db, known, nsid)
         for counter, nsid in finding.wanted.items()
     }
     changed: list[Repo] = []

@@ -87,7 +87,8 @@ CREATE TABLE host (number INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE) STRICT
 CREATE TABLE collection (                    -- of jobs; its repositories are counted under -number
     number     INTEGER PRIMARY KEY,
     nsid       TEXT    NOT NULL UNIQUE,
-    asked      INTEGER NOT NULL              -- the position of the first job that asked for it
+    asked      INTEGER NOT NULL              -- from this position on Tap fetches it: that of the
+                                             -- first job for it, or of a start of the Tap we run
 ) STRICT;
 
 CREATE TABLE member (                        -- jobs of a repository besides that of its first page,

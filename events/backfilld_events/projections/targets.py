@@ -36,16 +36,14 @@ def fetched_from(db: sqlite3.Connection, nsids: Sequence[Nsid], position: int) -
     )
 
 
-def fetched_without(
-    db: sqlite3.Connection, known: Sequence[int], nsid: Nsid, before: int
-) -> set[int]:
-    """Those of `known` that were handed to Tap before the collection was first asked for and before
-    `before`, or that lost its records when somebody had them removed."""
+def fetched_without(db: sqlite3.Connection, known: Sequence[int], nsid: Nsid) -> set[int]:
+    """Those of `known` that were handed to Tap before it fetched the collection, or that lost its
+    records when somebody had them removed."""
     (asked,) = db.execute("SELECT asked FROM collection WHERE nsid = ?", (nsid,)).fetchone()
     rows = db.execute(
         "SELECT id FROM repo LEFT JOIN seen ON seen.repo = id"
         f" WHERE id IN ({places(known)}) AND handed < ?"
         " AND coalesce(tap_state, '') <> 'unknown' AND coalesce(out, 0) < 3",
-        (*known, min(asked, before)),
+        (*known, asked),
     )
     return {number for (number,) in rows} | emptied.lost(db, known, nsid)

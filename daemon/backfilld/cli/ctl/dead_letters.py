@@ -33,7 +33,7 @@ def dead_letters() -> None:
 
 @verb(
     "ls",
-    ("backfillctl dead-letters ls", "newest first, those that nobody has settled"),
+    ("backfillctl dead-letters ls", "newest first, those not settled"),
     ("backfillctl dead-letters ls -c net.example.score --all", "settled ones too"),
     group=dead_letters,
 )

@@ -1,5 +1,6 @@
 """How things stand, for people: the verdict, what we depend on, the jobs."""
 
+from collections.abc import Sequence
 from typing import Any
 
 from ...control.caller.client import Refusal, TimedOut, job_path
@@ -18,6 +19,10 @@ def tell(ctl: Ctl, body: Any) -> str:
     word = ctl.paint("OK", "green") if health.status == "ok" else ctl.paint("WAITING", "yellow")
     say.out(f"{word}  {health.verdict}")
     say.out(f"  tap    {_tap(ctl, health)}")
+    for one in health.stalls:
+        say.out(f"  stall  {one.kind.replace('_', ' ')} since {text.since(one.since)}")
+    if health.quiet:
+        say.out(f"  quiet  {health.quiet}")
     for relay in read(ctl.get("/admin/relay"), list[RelayShape]):
         say.out(f"  relay  {_relay(relay)}")
     say.out(f"  index  {health.records:,} records{_dead(health.dead_letters)}")
@@ -54,11 +59,17 @@ def _dead(letters: int) -> str:
 def _jobs(ctl: Ctl, health: Health) -> None:
     if not health.jobs:
         say.out("No job yet. Start one: backfillctl start NSID")
+        _see(ctl, health, [])
         return
     going = [job.id for job in health.jobs if job.completed_at is None][:DETAILS_MAX]
     jobs = [_detail(ctl, job) if job.id in going else job for job in health.jobs]
     say.out(words.table(jobs))
-    if any(job.state == "stalled" for job in jobs) and not ctl.quiet:
+    _see(ctl, health, jobs)
+
+
+def _see(ctl: Ctl, health: Health, jobs: Sequence[JobShape]) -> None:
+    stuck = health.stalls or any(job.state == "stalled" for job in jobs)
+    if stuck and not ctl.quiet:
         say.out("See: backfillctl why")
 
 

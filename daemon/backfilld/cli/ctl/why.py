@@ -2,10 +2,12 @@
 
 import shutil
 import sys
+from urllib.parse import quote
 
 import click
 
 from ...control.shapes import Health, JobDetail
+from ...control.shapes.repos import Account
 from .. import say
 from . import text, words
 from .faults import Fault
@@ -14,43 +16,110 @@ from .options import JOB
 from .verbs import verb
 
 WIDTH_MAX = 130
+ACCOUNT_COLOURS = {"synced": "green", "empty": "green", "failed": "red"}
 
 
 @verb(
     "why",
     ("backfillctl why", "the job that is stuck, else the one under way, else the last one"),
     ("backfillctl why 3b0d", "this one, by the beginning of its id"),
+    ("backfillctl why alice.example", "one account, by its DID or handle"),
 )
-@click.argument("job", required=False, type=JOB)
-def why(ctl: Ctl, job: str | None) -> int:
-    """Tell in prose how a job stands. Why, since when, what happens next by itself, whether data is
-    lost, and what you may do."""
-    verdict = None
-    if job is None:
-        health = read(ctl.get("/admin/health"), Health)
-        verdict = health.verdict if health.status != "ok" else None
-        job = _in_question(ctl, health)
-    body = ctl.job(job)
+@click.argument("name", metavar="[JOB|DID]", required=False, type=JOB)
+def why(ctl: Ctl, name: str | None) -> int:
+    """Tell in prose how a job, or one account, stands. Why, since when, what happens next by
+    itself, whether data is lost, and what you may do. Without a name also what else stands
+    still."""
+    if name is not None and _names_an_account(name):
+        return _told_of_account(ctl, name)
+    health = None if name is not None else read(ctl.get("/admin/health"), Health)
+    if health is not None:
+        if health.stalls and not health.jobs and not ctl.as_data:
+            _tell_of_tap(ctl, health)
+            return say.OK
+        name = _in_question(ctl, health)
+    body = ctl.job(name or "")
     if ctl.as_data:
         ctl.put(body)
         return say.OK
     detail = read(body, JobDetail)
-    if verdict is not None and detail.state != "stalled":  # its sentence is the verdict
-        say.out(verdict)
+    if health is not None:
+        if health.stalls or health.quiet:
+            _tell_of_tap(ctl, health)
+        elif health.status != "ok" and detail.state != "stalled":  # its sentence is the verdict
+            say.out(health.verdict)
     _tell(ctl, detail)
     return say.OK
 
 
 def _tell(ctl: Ctl, job: JobDetail) -> None:
-    since = words.since(job)
     state = ctl.paint(job.state.upper(), words.colour(job.state))
-    ago = text.span(text.seconds_ago(since))
-    say.out(f"{words.name(job)} is {state} since {text.moment(since)} ({ago}).")
+    _paragraphs(f"{words.name(job)} is {state} since {_since(words.since(job))}.", _needs(job))
+
+
+def _tell_of_tap(ctl: Ctl, health: Health) -> None:
+    """What stands still of Tap, and what only seems to."""
+    for one in health.stalls:
+        kind = ctl.paint(one.kind.replace("_", " ").upper(), "yellow")
+        _paragraphs(
+            f"Tap: {kind} since {_since(one.since)}.",
+            [
+                ("Why", one.sentence),
+                ("Next", one.next),
+                ("Data", one.data),
+                ("You may", one.you_may),
+            ],
+        )
+    if health.quiet:
+        say.out(health.quiet)
+
+
+def _names_an_account(name: str) -> bool:
+    return ":" in name or "." in name
+
+
+def _told_of_account(ctl: Ctl, name: str) -> int:
+    """One account: where it stands, why, and what comes next."""
+    body = ctl.get(f"/admin/repos/{quote(name, safe=':')}")
+    if ctl.as_data:
+        ctl.put(body)
+        return say.OK
+    account = read(body, Account)
+    state = ctl.paint(account.state.upper(), ACCOUNT_COLOURS.get(account.state, "yellow"))
+    handle = f"  @{account.handle}" if account.handle else ""
+    _paragraphs(
+        f"{account.did}{handle} is {state} since {_since(account.since)}.",
+        [
+            ("Why", account.sentence),
+            ("Next", account.next),
+            ("Data", _of_account(account)),
+            ("You may", f"backfillctl repo {account.did}, for its whole history"),
+        ],
+    )
+    return say.OK
+
+
+def _of_account(account: Account) -> str:
+    rows = text.count(account.records, "record is", "records are")
+    if account.differs:
+        return f"{rows} here. {account.differs}."
+    whole = account.state in ("synced", "empty")
+    lost = "none lost that we know of" if whole else "what else it has is not here, or not known"
+    return f"{rows} here; {lost}."
+
+
+def _since(utc: str) -> str:
+    return f"{text.moment(utc)} ({text.span(text.seconds_ago(utc))})"
+
+
+def _paragraphs(head: str, needs: list[tuple[str, str]]) -> None:
+    say.out(head)
     width = None
     if sys.stdout.isatty():
         width = min(shutil.get_terminal_size().columns, WIDTH_MAX)
-    for label, value in _needs(job):
-        say.out(text.wrapped(label, value, width))
+    for label, value in needs:
+        if value:
+            say.out(text.wrapped(label, value, width))
 
 
 def _in_question(ctl: Ctl, health: Health) -> str:
@@ -123,8 +192,10 @@ def data(job: JobDetail) -> str:
         )
     if parked:
         parts.append(f"{parked:,} are put aside by Tap, whose servers limit it.")
-    if held:
+    if held and job.mode == "add":
         parts.append(f"{held:,} were with Tap before, which does not send them again.")
+    elif held:
+        parts.append(f"{held:,} were with Tap before, and are fetched again by themselves.")
     if not job.discovery_complete and not over:
         parts.append("The listing goes on, so there may be more.")
     return " ".join(parts)

@@ -9,7 +9,9 @@ from litestar.types import ControllerRouterHandler
 from ..door import Door
 from . import (
     backfill,
+    coverage,
     dead_letters,
+    errors,
     events,
     jobs,
     keys,
@@ -22,6 +24,7 @@ from . import (
     reads,
     reconcile,
     records,
+    repos,
     stream,
 )
 
@@ -31,6 +34,9 @@ def routes(door: Door) -> list[ControllerRouterHandler]:
     parts = (
         backfill,
         jobs,
+        coverage,
+        errors,
+        repos,
         lexicons,
         network_lexicons,
         reads,

@@ -34,7 +34,7 @@ STATUSES = (
     "pending", "running", "pausing", "paused", "cancelling", "cancelled", "completed", "failed",
 )  # fmt: skip
 
-_KEY = "^[ -~]{1,255}$"  # a header's value has no line's end
+KEY = "^[ -~]{1,255}$"  # a header's value has no line's end
 _FILTERS = ("limit", "cursor", "status", "collection", "did")
 _STARTED = ResponseSpec(data_container=Started, description="The job, durable.")
 _PLAN = ResponseSpec(
@@ -58,7 +58,7 @@ def routes(door: Door) -> list[ControllerRouterHandler]:
         wait: Annotated[int | None, Parameter(ge=1, le=holding.WAIT_S_MAX)] = None,
         dry_run: FromQuery[bool] = False,
         idempotency_key: Annotated[
-            str | None, HeaderParameter(name="Idempotency-Key", pattern=_KEY)
+            str | None, HeaderParameter(name="Idempotency-Key", pattern=KEY)
         ] = None,
     ) -> Response[Any]:
         """Starts a job; answers as soon as its first event is durable, or when it has ended if
@@ -112,6 +112,7 @@ async def command_of(door: Door, body: StartBody, idempotency_key: str | None) -
     return StartJob(
         collection,
         await trio.to_thread.run_sync(packed, dids) if dids else None,
+        mode=body.mode or door.config().jobs.mode,
         priority=body.priority or 0,
         reason=clean(body.reason or "", REASON_CHARS_MAX),
         idempotency_key=idempotency_key,

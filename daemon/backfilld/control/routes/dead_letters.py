@@ -39,7 +39,7 @@ def _reads(door: Door) -> list[ControllerRouterHandler]:
     @get("/admin/dead-letters", opt={"query": ("collection", "resolved", "cursor", "limit")})
     async def letters(
         collection: FromQuery[str | None] = None,
-        resolved: Resolved = "false",
+        resolved: FromQuery[Resolved] = "false",
         cursor: FromQuery[str | None] = None,
         limit: Annotated[int, Parameter(ge=1, le=100)] = 50,
     ) -> Letters:
@@ -51,7 +51,7 @@ def _reads(door: Door) -> list[ControllerRouterHandler]:
 
     @get("/admin/dead-letters/count", opt={"query": ("collection", "resolved")})
     async def count(
-        collection: FromQuery[str | None] = None, resolved: Resolved = "false"
+        collection: FromQuery[str | None] = None, resolved: FromQuery[Resolved] = "false"
     ) -> LetterCount:
         """How many there are."""
         nsid = nsid_of(collection, "collection")

@@ -63,11 +63,16 @@ async def the_job(door: Door, job_id: str) -> JobDetail:
     """The job of this name. Raises BadRequest."""
     detail = await door.views.job(job_id)
     if detail is None:
-        raise BadRequest(
-            404, "backfill job not found", "job-not-found",
-            "name it by its id or a beginning that fits one job; see backfillctl jobs",
-        )  # fmt: skip
+        raise not_found()
     return detail
+
+
+def not_found() -> BadRequest:
+    """What is said to whoever names a job that is not there, or several."""
+    return BadRequest(
+        404, "backfill job not found", "job-not-found",
+        "name it by its id or a beginning that fits one job; see backfillctl jobs",
+    )  # fmt: skip
 
 
 async def carry_out(door: Door, request: Asked, job_id: str, reason: str, verb: Verb) -> VerbDone:

@@ -3,23 +3,25 @@
 Pure, and imported by the command line too: nothing heavy here.
 """
 
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from msgspec import UNSET, Meta, Raw, Struct, UnsetType
 
 from .progress import ActionShape, EstimateShape, EtasShape, LanesShape, RatesShape, Reason
-from .reads import ChildShape, CursorsShape, TapFilters, TapLimits, TrendShape
+from .reads import ChildShape, CursorsShape, StallShape, TapFilters, TapLimits, TrendShape
 
 PRIORITY_MAX = 1000
 
 
 class StartBody(Struct, forbid_unknown_fields=True):
     """POST /admin/backfill. No field at all: every record lexicon. `did` and `dids` are DIDs or
-    handles."""
+    handles. `mode`: `add` leaves what Tap has as it is, `refetch` has it fetch that anew, `auto`
+    only what it fetched without the collection; else it is that of the configuration."""
 
     collection: str | None = None
     did: str | None = None
     dids: list[str] | None = None
+    mode: Literal["auto", "add", "refetch"] | None = None
     priority: Annotated[int, Meta(ge=-PRIORITY_MAX, le=PRIORITY_MAX)] | None = None
     reason: Reason | None = None
 
@@ -108,11 +110,13 @@ class JobShape(Struct):
     malformed: int
     sync: SyncShape
     ahead: int = 0  # jobs that have their turn before it
+    retries: str | None = None  # the job whose failed repositories these are
+    kinds: list[str] = []  # of which kinds, if they were named
 
 
 class JobDetail(JobShape, kw_only=True):
     """GET /admin/backfill/{id}. `failures` has the first 1,000; `failures_total` counts all. `next`
-    is what happens by itself."""
+    is what happens by itself. `retried_by` are the jobs for what failed in this one."""
 
     lanes: LanesShape
     rates: RatesShape
@@ -122,6 +126,7 @@ class JobDetail(JobShape, kw_only=True):
     actions: list[ActionShape]
     failures: list[FailureShape]
     failures_total: int
+    retried_by: list[str] = []
 
 
 class LexiconBody(Struct, forbid_unknown_fields=True):
@@ -248,7 +253,8 @@ class LogShape(Struct):
 
 class Health(Struct):
     """GET /admin/health: is anything wrong, in one sentence, and the jobs that are under way or
-    ended lately."""
+    ended lately. `stalls` is what stands still, the worst first; `quiet` says why nothing comes
+    just now, when that is usual, and is empty else."""
 
     status: str
     verdict: str
@@ -260,6 +266,8 @@ class Health(Struct):
     dead_letters: int
     log: LogShape
     jobs: list[JobShape]
+    stalls: list[StallShape] = []
+    quiet: str = ""
 
 
 class Problem(Struct, omit_defaults=True):

@@ -157,6 +157,18 @@ class ChildShape(Struct):
     last_words: str | None
 
 
+class StallShape(Struct):
+    """Something of Tap that stands still: `kind` is a stable word. `next` is what happens by
+    itself, `you_may` what may be done, `data` whether any is lost."""
+
+    kind: str
+    since: str
+    sentence: str
+    next: str
+    you_may: str
+    data: str
+
+
 class WaitShape(Struct):
     """A job that waits for a relay, after `attempt` tries."""
 

@@ -20,7 +20,9 @@ from backfilld_events.projections.stuck import Stuck
 from ..present import lexicon_shape
 from ..shapes import LexiconDetail
 from .arrivals import ArrivalViews
+from .coverage import CoverageViews
 from .dead_letters import LetterViews
+from .errors import ErrorViews
 from .events import EventViews
 from .log import LogViews
 from .pages import PageViews
@@ -31,7 +33,7 @@ from .stream import StreamViews
 
 class Views(
     StreamViews, PageViews, RecordViews, EventViews, LogViews, ReconcileViews, ArrivalViews,
-    LetterViews,
+    LetterViews, CoverageViews, ErrorViews,
 ):  # fmt: skip
     """Every answer is one read of a connection in its thread."""
 

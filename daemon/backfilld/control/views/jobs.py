@@ -101,7 +101,8 @@ class JobViews(ViewsBase):
         counts = repos.counts(self._events, job.position)
         unfit = listing.page(self._events, job.position, _UNFIT, 0, FAILURES_MAX)
         samples = self._samples.get(job.position, ())
-        return job_detail(job, records, counts, self._scene(), unfit, samples, now)
+        later = jobs.retried_by(self._events, job.id)
+        return job_detail(job, records, counts, self._scene(), unfit, samples, now, later)
 
     def _page_of_jobs(self, wanted: Wanted, before: int | None) -> JobPage:
         scene, found = self._scene(), history.page(self._events, before, PAGE_JOBS)
