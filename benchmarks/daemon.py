@@ -39,7 +39,8 @@ class _Unix(http.client.HTTPConnection):
 
 
 class Daemon:
-    """A daemon with its own folder; `tap` and `relay` are addresses."""
+    """A daemon with its own folder; `tap` and `relay` are addresses. It hands over without a
+    bound: the Tap of these benchmarks never fetches, so that nothing is ever settled."""
 
     def __init__(self, folder: Path, *, relay: str, tap: str) -> None:
         self.folder, self.socket = folder, folder / "control.sock"
@@ -47,6 +48,7 @@ class Daemon:
         self._config = folder / "config.toml"
         self._config.write_text(
             f'data_dir = "{self.data}"\n[relay]\nurls = ["{relay}"]\n[tap]\nurl = "{tap}"\n'
+            "unsettled_max = 0\n"
             f'[control]\nsocket = "{self.socket}"\n[logging]\nlevel = "warning"\n'
         )
         self.process: subprocess.Popen[bytes] | None = None

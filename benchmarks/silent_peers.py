@@ -1,8 +1,8 @@
 """A relay and a Tap that cost next to nothing: what a job takes is then our own doing.
 
 `python -m benchmarks.silent_peers DIDS RECORDS` serves both on one loopback port and prints it.
-The relay lists DIDS repositories, each DID different and random; Tap takes all DIDs, knows every
-repository as `pending` and sends RECORDS records again and again, or nothing. Requests are read as
+The relay lists DIDS repositories, each DID different and random; Tap takes all DIDs, counts them
+all, knows every repository as `pending` and sends RECORDS records again and again, or nothing. Requests are read as
 far as they are needed, by one thread each.
 """
 
@@ -39,7 +39,8 @@ def answer(head: bytes, dids: int) -> bytes:
     elif path.startswith(b"/info/"):
         body = b'{"state":"pending","rev":"","records":0}'
     elif path.startswith(b"/stats/"):
-        body = b'{"%b":0}' % path.removeprefix(b"/stats/").replace(b"-", b"_")
+        name = path.removeprefix(b"/stats/").replace(b"-", b"_")
+        body = b'{"%b":%d}' % (name, dids if name == b"repo_count" else 0)
     else:
         body = b""
     return b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: %d\r\n\r\n%b" % (

@@ -51,6 +51,7 @@ class Daemon(Client):
     def __init__(self, process: Child, log: Path, socket: Path) -> None:
         super().__init__(process, log)
         self._control = Control(str(socket))
+        self._job = ""
 
     async def answers(self) -> None:
         """Waits until its socket does. Raises Failed."""
@@ -67,7 +68,12 @@ class Daemon(Client):
     def learn(self, *, backfill: bool) -> None:
         """Gives it the lexicon."""
         body = {"lexicon_json": LEXICON, "backfill": backfill}
-        self._control.post("/admin/lexicons", msgspec.json.encode(body))
+        answer = self._control.post("/admin/lexicons", msgspec.json.encode(body))
+        self._job = answer.get("backfill_job_id", "")
+
+    def synced(self) -> bool:
+        """Whether it says that all its job is about is here."""
+        return bool(self._control.get(f"/admin/backfill/{self._job}")["sync"]["state"] == "synced")
 
     def _health(self) -> dict[str, object] | None:
         """What it says of its channel; None while it is starting."""

@@ -52,10 +52,13 @@ class Lap(Struct, frozen=True):
 
 
 @contextmanager
-def world(repos: int, records: int, folder: Path) -> Iterator[World]:
-    """A world as a process; building it takes some seconds."""
+def world(repos: int, records: int, folder: Path, *limit: object) -> Iterator[World]:
+    """A world as a process; building it takes some seconds. `limit`: what its PDS bears, as
+    arguments of `world`."""
     log = folder / "world.log"
-    command = children.python("benchmarks.tap.world", "--repos", repos, "--records", records)
+    command = children.python(
+        "benchmarks.tap.world", "--repos", repos, "--records", records, *limit
+    )
     with children.child(command, log, talks=True) as process:
         yield World(process, msgspec.json.decode(children.said(process, log), type=Facts))
 
@@ -128,11 +131,12 @@ async def rounds(times: int, one: Callable[[Contestant, Path], Awaitable[Lap]], 
             with scratch() as folder:
                 laps[contestant.name].append(await one(contestant, folder))
                 if contestant.records:
-                    _compare(contestants.indexed(folder), of.facts, contestant.name)
+                    compare(contestants.indexed(folder), of.facts, contestant.name)
     return laps
 
 
-def _compare(found: tuple[int, str], facts: Facts, name: str) -> None:
+def compare(found: tuple[int, str], facts: Facts, name: str) -> None:
+    """Raises Failed when an index (`contestants.indexed`) is not exactly the world's records."""
     rows, digest = found
     if (rows, digest) != (facts.records, facts.truth):
         raise Failed(

@@ -88,6 +88,12 @@ class Tap:
             failed=_number(found, b"tap_resyncs_failed_total"),
         )
 
+    def active(self, did: str) -> bool:
+        """Whether it has fetched the repository."""
+        self._api.request("GET", f"/info/{did}")
+        found = msgspec.json.decode(self._answered(self._api), type=dict[str, str | int])
+        return found["state"] == "active"
+
     def answers(self) -> bool:
         """Whether both of its ports do."""
         with suppress(OSError, http.client.HTTPException):

@@ -18,6 +18,7 @@ from itertools import repeat
 import msgspec
 from msgspec import Struct
 
+from .limits import Limit, OneRefusal, Window
 from .repository import Repository, document, key_of, signed, tid
 from .world_server import Answers, Server
 
@@ -96,14 +97,25 @@ def _build(seed: str, number: int, records: int) -> tuple[bytes, str]:
     )
 
 
+def _limit(refuse_at: int | None, most: int | None) -> Limit:
+    if refuse_at is not None:
+        return OneRefusal(refuse_at)
+    return Limit() if most is None else Window(most)
+
+
 def main() -> None:
     """Builds, with all cores, for nothing is measured yet; then serves."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--repos", type=int, default=600)
     parser.add_argument("--records", type=int, default=700, help="of each repository")
     parser.add_argument("--seed", default="world")
+    limit = parser.add_mutually_exclusive_group()
+    limit.add_argument(
+        "--refuse-at", type=int, help="answer this getRepo, counted from 1, with 429"
+    )
+    limit.add_argument("--most", type=int, help="so many getRepo in 10 s, and 429 to the rest")
     asked = parser.parse_args()
-    server, answers = Server(), Answers(COLLECTION)
+    server, answers = Server(), Answers(COLLECTION, _limit(asked.refuse_at, asked.most))
     seed, numbers = repeat(asked.seed), range(asked.repos)
     dids, digests, car_bytes = list(map(did_of, seed, numbers)), [], 0
     with ProcessPoolExecutor() as pool:

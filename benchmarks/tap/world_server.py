@@ -14,6 +14,10 @@ from urllib.parse import parse_qs, unquote, urlsplit
 
 import msgspec
 
+from .limits import Limit
+
+ASKED: Final = "/asked"  # how often it was asked for a repository, for the benchmark
+
 _PAGE_MAX: Final = 2000
 _PAGE_DEFAULT: Final = 500
 _HEAD_BYTES_MAX: Final = 65_536
@@ -29,13 +33,16 @@ def response(status: str, kind: str, body: bytes) -> bytes:
 
 
 _NOT_FOUND: Final = response("404 Not Found", "application/json", b'{"message":"not here"}')
+_TOO_MANY: Final = response(
+    "429 Too Many Requests", "application/json", b'{"error":"RateLimitExceeded"}'
+)
 
 
 class Answers:
-    """All that can be asked for."""
+    """All that can be asked for. `limit`: what the PDS bears of it."""
 
-    def __init__(self, collection: str) -> None:
-        self._collection = collection
+    def __init__(self, collection: str, limit: Limit) -> None:
+        self._collection, self._limit = collection, limit
         self._dids: list[str] = []
         self._documents: dict[str, bytes] = {}
         self._cars: dict[str, bytes] = {}
@@ -48,12 +55,17 @@ class Answers:
 
     def to(self, target: str) -> bytes:
         """The answer to GET `target`."""
+        if target == ASKED:
+            counted = {"asked": self._limit.asked, "refused": self._limit.refused}
+            return response("200 OK", "application/json", msgspec.json.encode(counted))
         if not target.startswith(_XRPC):
             return self._documents.get(unquote(target.removeprefix("/")), _NOT_FOUND)
         parts = urlsplit(target)
         query = {name: values[0] for name, values in parse_qs(parts.query).items()}
         match parts.path.removeprefix(_XRPC):
             case "getRepo":
+                if self._limit.refuses():
+                    return _TOO_MANY
                 return self._cars.get(query.get("did", ""), _NOT_FOUND)
             case "listReposByCollection":
                 return response("200 OK", "application/json", self._page(query))

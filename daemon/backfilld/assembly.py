@@ -168,6 +168,7 @@ def assembled(opened: Opened, given: Given) -> Parts:
         reconciler=reconciler(journal, opened.network, lanes, partial(_mend, journal)),
         tap_child=child,
         quiet=lambda: stalls.quiet,
+        handed_over=lambda: steps.handed_over,
     )
     observer = Observer(
         asker, lanes.due, lanes.with_tap, journal, clock, lambda: given.config().tap.info_rate

@@ -91,6 +91,14 @@ ROWS = [
     ),
     Row("GET", "/admin/backfill/status", "backfill:read", 200, JOB, is_list=True),
     Row("GET", "/admin/backfill/{job}", "backfill:read", 200, {**JOB, "state": str, "sync": dict}),
+    Row(
+        "POST", "/admin/reconcile", "backfill:create", 201,
+        {
+            "id": str, "state": str, "sentence": str, "compared": int, "agreeing": int,
+            "records": int, "differing": int, "unread": int, "differences": list,
+        },
+        {"collection": SCORE},
+    ),
     Row("GET", "/admin/network-lexicons", "lexicons:read", 200, is_list=True),
     Row(
         "GET", "/admin/stats", "stats:read", 200, {"total_records": int, "collections": list}

@@ -11,7 +11,6 @@ from backfilld_events.ids import Cid, Did, Nsid
 
 from ..lexicons import Document
 
-
 PART_DIDS_MAX = 50_000  # in one event: 750 KB
 
 

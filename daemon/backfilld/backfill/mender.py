@@ -5,12 +5,12 @@ Which ones need what is kept by the projections (judged.needed); what may be don
 business, the steps are `outings`'.
 """
 
-from collections.abc import Awaitable, Callable, Collection, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 
 import structlog
 import trio
 
-from backfilld_events.catalog.source import Differing, Observation, ReposDiffer
+from backfilld_events.catalog.source import Differing, ReposDiffer
 from backfilld_events.ids import Did, Rev, pack_one
 from backfilld_events.projections.asked import Asked
 from backfilld_events.projections.classes import Need
@@ -76,22 +76,28 @@ class Mender:
 
     async def _release(self) -> None:
         """Parked repositories are given back, as many at once as their host serves."""
-        for host, pace in self._paces.items():
-            if pace.trial and (seen := await self._done(pace.trial)):
-                self._paces[host] = mending.tried(pace, seen, self._clock())
+        await self._look()
         now = self._clock()
         parked = await self._find(Need.PARKED, now, LOOK_AT_MAX)
         chosen = mending.releasable(parked, self._paces, mending.RELEASE_FIRST, now)
         released = await self._send_out(Need.PARKED, chosen)
-        self._paces = mending.given(self._paces, released, now)
+        self._paces = mending.given(self._paces, released, self._clock())
 
-    async def _done(self, trial: Sequence[Asked]) -> Collection[Observation]:
-        """What Tap says of these when it has fetched them, or tried; nothing before. It takes them
-        in order, so that the last one tells."""
-        (last,) = (await self._asker.ask(trial[-1:])).seen.values() or (None,)
-        if last is None or mending.under_way(last):
-            return ()
-        return (await self._asker.ask(trial)).seen.values()
+    async def _look(self) -> None:
+        """What became of those that were given back last."""
+        now = self._clock()
+        due = {
+            host: pace.trial[-1]
+            for host, pace in self._paces.items()
+            if pace.trial and pace.after <= now
+        }
+        answers = await self._asker.ask([*due.values()])
+        for host, last in due.items():
+            pace = mending.looked(self._paces[host], answers.seen.get(last.id), now)
+            if pace is None:
+                became = await self._asker.ask(self._paces[host].trial)
+                pace = mending.tried(self._paces[host], became.seen.values(), now)
+            self._paces[host] = pace
 
     async def _send_out(self, need: Need, found: Sequence[Asked]) -> list[Asked]:
         """Those of them that Tap says are still in need leave it, and come back."""
@@ -118,6 +124,7 @@ class Mender:
         """Rows that a refetch did not bring go, once Tap's account and ours are the same."""
         now = self._clock()
         found = await self._find(Need.SWEEP, now, SWEEPS_MAX)
+        self._sweeps = {one.id: self._sweeps[one.id] for one in found if one.id in self._sweeps}
         due = [one for one in found if self._sweeps.get(one.id, (0, 0.0))[1] <= now]
         answers = await self._asker.ask(due)
         for one in due:

@@ -64,11 +64,13 @@ def may_leave(need: Need, seen: Observation) -> bool:
 
 
 class Pace(Struct, frozen=True):
-    """What one host bears: `most` of its parked repositories are given back at once. Until it is
-    known what became of the last ones, `trial`, and until `after` (unix seconds), it gets none."""
+    """What one host bears: `most` of its parked repositories are given back at once. It gets no
+    others until it is known what became of those, the `trial` that began at `since` and is looked
+    at `after`, nor before `after` when there is none. Times are unix seconds."""
 
     most: int = RELEASE_FIRST
     trial: tuple[Asked, ...] = ()
+    since: float = 0.0
     after: float = 0.0
 
 
@@ -96,15 +98,19 @@ def given(paces: Mapping[str, Pace], released: Sequence[Asked], now: float) -> d
     }
     trials: dict[str, list[Asked]] = {}
     for one in released:
-        trials.setdefault(one.host or "", []).append(one)
+        anew = replace(one, unsure=True, last=(None, None, None, None, 0))
+        trials.setdefault(one.host or "", []).append(anew)
     for host, trial in trials.items():
-        after[host] = replace(after.get(host, Pace()), trial=tuple(trial))
+        after[host] = Pace(after.get(host, Pace()).most, tuple(trial), now, now)
     return after
 
 
-def under_way(seen: Observation) -> bool:
-    """Whether Tap has still to fetch the repository, or does it just now."""
-    return seen.state in ("pending", "resyncing")
+def looked(pace: Pace, last: Observation | None, now: float) -> Pace | None:
+    """The pace, to be looked at later and later, when Tap has still to do with those on trial, as
+    it says of the `last` of them, for it takes them in order; None: it is done."""
+    if last is not None and last.state not in ("pending", "resyncing"):
+        return None
+    return replace(pace, after=now + (now - pace.since) / 4)
 
 
 def tried(pace: Pace, seen: Collection[Observation], now: float) -> Pace:

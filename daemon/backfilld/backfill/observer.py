@@ -12,19 +12,17 @@ import trio
 
 from backfilld_events.catalog.source import CensusEnded
 from backfilld_events.projections.asked import Asked
-from backfilld_events.projections.classes import Ask
 from backfilld_events.row import NewEvent
 
 from ..clock import Clock
 from ..journal import Journal
-from . import queues
 from .asking_tap import Answers, TapAsker
 
 TICK_S = 1.0
 PAUSE_S = 10.0  # when Tap is gone
 
-FindDue = Callable[[Ask, float, int], Awaitable[list[Asked]]]
-"""(queue, unix seconds, limit) -> those whose turn has come."""
+FindDue = Callable[[float, int], Awaitable[list[Asked]]]
+"""(unix seconds, limit) -> those whose turn has come."""
 
 FindAll = Callable[[int, int], Awaitable[list[Asked]]]
 """(after id, limit) -> repositories that should be with Tap, in order of id."""
@@ -55,13 +53,7 @@ class Observer:
     async def _turns(self) -> None:
         while True:
             if limit := int(self._rate() * TICK_S):
-                now = self._clock()
-                waiting: dict[Ask, list[Asked]] = {
-                    queue: await self._find_due(queue, now, limit)
-                    for queue in Ask
-                    if queue is not Ask.NEVER
-                }
-                await self._ask(queues.chosen(waiting, limit))
+                await self._ask(await self._find_due(self._clock(), limit))
             await trio.sleep(TICK_S)
 
     async def _censuses(self) -> None:

@@ -5,16 +5,16 @@ The one rule: what may have changed just now goes first, and no queue is left ou
 
 from collections.abc import Mapping, Sequence
 
-from backfilld_events.projections.asked import Asked
 from backfilld_events.projections.classes import Ask
 
 _FIRST = {Ask.DELIVERED: 1.0, Ask.PARKED: 0.1, Ask.FAILING: 0.1, Ask.SILENT: 0.1, Ask.HELD: 0.05}
 _MOST = {Ask.DELIVERED: 1.0, Ask.PARKED: 1.0, Ask.FAILING: 0.2, Ask.SILENT: 0.5, Ask.HELD: 0.2}
 
-Queues = Mapping[Ask, Sequence[Asked]]
+Queues = Mapping[Ask, Sequence[int]]
+"""The numbers of repositories whose turn has come, the longest due first."""
 
 
-def chosen(queues: Queues, limit: int) -> list[Asked]:
+def chosen(queues: Queues, limit: int) -> list[int]:
     """At most `limit` of those whose turn has come, each queue in its order: first a small share of
     each but the first queue, then that one, then the others up to theirs."""
     taken = dict.fromkeys(queues, 0)

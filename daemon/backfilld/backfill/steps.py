@@ -50,6 +50,7 @@ class Steps:
     ) -> None:
         self._lister, self._taker, self._read_dids = lister, taker, read_dids
         self._clock, self._jitter = clock, jitter
+        self.handed_over = 0  # repositories, since the start
 
     async def fetch_page(self, job: Job, step: FetchPage, limits: Limits) -> list[JobEvent]:
         """Asks the relay for a page."""
@@ -81,4 +82,5 @@ class Steps:
                 jitter=self._jitter(),
                 limits=limits,
             )
+        self.handed_over += len(dids)
         return outcomes.batch_taken(step, self._taker.url)

@@ -76,6 +76,7 @@ class ControlConfig(Part, frozen=True):
     allowed_hosts: tuple[str, ...] = ()
     cors_origins: tuple[str, ...] = ()
     dashboard: bool = True
+    metrics: bool = True
 
 
 class IdentityConfig(Part, frozen=True):

@@ -57,15 +57,16 @@ class Door:
         reconciler: Reconciler,
         tap_child: TapChild | None = None,
         quiet: Callable[[], str] = lambda: "",
+        handed_over: Callable[[], int] = lambda: 0,
     ) -> None:
         """`at_rest` returns when nothing of a job is under way; `send_samples` takes an actor;
         `tap_child` is the Tap that we run, if we do; `quiet` says why nothing comes just now, when
-        that is usual."""
+        that is usual; `handed_over` counts repositories since the start."""
         self.desk, self.journal, self.counters = desk, journal, counters
         self.at_rest, self.remover, self.letters = at_rest, remover, letters
         self.network, self.handles, self.reconciler = network, network.handles, reconciler
         self.send_samples, self.tap_child, self.quiet = send_samples, tap_child, quiet
-        self.views, self.log_views = views, log_views
+        self.views, self.log_views, self.handed_over = views, log_views, handed_over
         self.config, self.unacked, self.rebuilt, self.stop = config, unacked, rebuilt, stop
         self.clock, self.rules = clock, rules_of(config().control)
         self.sessions = Sessions()

@@ -12,9 +12,10 @@ from msgspec import Struct
 
 from backfilld_events.catalog import TYPES
 from backfilld_events.catalog.control import CommandRefused, KeyCreated
-from backfilld_events.catalog.index import RecordsRemoved, RemovalAsked
+from backfilld_events.catalog.index import GhostsRemoved, RecordsRemoved, RemovalAsked
 from backfilld_events.catalog.job import JobCompleted, JobFailed
 from backfilld_events.catalog.source import TapDisconnected
+from backfilld_events.ids import unpack_one
 from backfilld_events.row import Row
 
 Severity = Literal["info", "warn", "error"]
@@ -152,6 +153,8 @@ def shown(row: Row, about: About | None = None) -> Shown:
         deleted = sum(one.count for one in event.repos)
         detail = {"uri": event.uri, "removal_id": event.removal, "deleted": deleted}
         subject = event.collection
+    elif isinstance(event, GhostsRemoved):
+        subject, detail = unpack_one(event.repo), _fields(event, "repo")
     elif isinstance(event, RemovalAsked):
         subject, detail = event.collection, {"removal_id": event.id}
     elif isinstance(event, TapDisconnected):

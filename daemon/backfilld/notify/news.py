@@ -20,6 +20,12 @@ from ..control import words
 STALL_S = 600.0  # a shorter one is not worth a call at night
 DOWN_S = 60.0  # the channel comes back by itself after less
 DEAD_LETTERS_S = 600.0  # at most one letter in so long, for all of them
+DISK_FREE_MIN = 2**30
+DISK_AGAIN_S = 86_400.0
+STUCK = (
+    "tap_down", "workers_stuck", "channel_silent", "filter_missing", "window_full",
+    "relay_rejected_cursor",
+)  # fmt: skip
 ID_CHARS_SHOWN = 8
 
 
@@ -101,6 +107,34 @@ def channel(source: Source, notices: Notices, now: float, began: float) -> NewsR
         " in; Tap keeps them, and it is tried again and again."
     )
     return _of_channel("dependency.down", "down", text, since)
+
+
+def stuck(source: Source, notices: Notices, now: float) -> list[NewsRaised]:
+    """What else of Tap stands still for long enough, and was not told; what was and is over. That
+    the channel is down is told by `channel`."""
+    raised = []
+    for kind, stall in source.stalls.items():
+        is_told = kind in notices.stuck or kind not in STUCK
+        covered = kind == "tap_down" and not source.connected
+        if is_told or covered or now - stall.since < STALL_S:
+            continue
+        raised.append(_of_channel("dependency.down", kind, stall.message, stall.since))
+    for kind in notices.stuck.keys() - source.stalls.keys():
+        said = kind.replace("_", " ")
+        text = f"Over: {said}, since {words.moment(notices.stuck[kind])}."
+        raised.append(_of_channel("dependency.up", kind, text, now))
+    return raised
+
+
+def disk(folder: str, free: int, notices: Notices, now: float) -> NewsRaised | None:
+    """The disk of data_dir is nearly full; told once a day as long as it is. `free` in bytes."""
+    if free >= DISK_FREE_MIN or now - notices.disk_at < DISK_AGAIN_S:
+        return None
+    text = (
+        f"{free / 2**20:,.0f} MiB are free on the disk of data_dir, {folder}. When it is full "
+        "nothing more can be written: no record is taken, and no job goes on."
+    )
+    return NewsRaised("disk.low", None, [], "low", text, None, None)
 
 
 def dead_letters(notices: Notices, total: int, now: float) -> NewsRaised | None:

@@ -91,12 +91,12 @@ class Notifier:
 
     @asynccontextmanager
     async def _opened(self) -> AsyncIterator[tuple[Reading, list[Target]]]:
-        world, events = self._outside, Path(self._settings.data_dir) / "events.db"
+        world, folder = self._outside, Path(self._settings.data_dir)
         headers = {"user-agent": f"backfilld/{__version__}"}
         async with asking.client(WITHIN_S, transport=world.transport, headers=headers) as client:
             wanted = [targets.target(one, client, world.clock) for one in self._settings.notify]
-            with closing(open_reader(events)) as db:
-                yield Reading(db, world.worker()), wanted
+            with closing(open_reader(folder / "events.db")) as db:
+                yield Reading(db, world.worker(), folder), wanted
 
     async def _settle(self, reading: Reading, wanted: Sequence[Target]) -> None:
         """Notes the targets that are new, which begin here, and those that are gone."""

@@ -1,7 +1,9 @@
 """What the notifier asks of the log and its projections. Reads only, on a connection of its own."""
 
+import os
 import sqlite3
 from collections.abc import Iterable
+from pathlib import Path
 
 from backfilld_events.log import read
 from backfilld_events.projections import jobs, repos
@@ -15,10 +17,10 @@ JOBS_LOOKED_AT = 1_000  # when a target is added: the newest
 
 
 class Reading:
-    """Every answer is one read of the connection in its thread."""
+    """Every answer is one read of the connection in its thread. `folder` is data_dir."""
 
-    def __init__(self, db: sqlite3.Connection, worker: Worker) -> None:
-        self._db, self._worker = db, worker
+    def __init__(self, db: sqlite3.Connection, worker: Worker, folder: Path) -> None:
+        self._db, self._worker, self.folder = db, worker, folder
 
     async def letter(self, position: int) -> Letter:
         """The news at `position`."""
@@ -35,6 +37,11 @@ class Reading:
     async def dead_letters(self) -> int:
         """How many records could not be used, of all that ever came."""
         return await self._worker(repos.dead_letters, self._db)
+
+    async def disk_free(self) -> int:
+        """Bytes that we may still write to the disk of the folder."""
+        found = await self._worker(os.statvfs, self.folder)
+        return found.f_bavail * found.f_frsize
 
     def _letter(self, position: int) -> Letter:
         row = read.row(self._db, position)

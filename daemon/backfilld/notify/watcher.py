@@ -50,6 +50,7 @@ class Watcher:
             await self._syncs()
             await self._channel()
             await self._dead_letters()
+            await self._disk()
             await trio.sleep(LOOK_S)
 
     @property
@@ -82,6 +83,14 @@ class Watcher:
         if state.notices.wants(*CHANNEL):
             raised = news.channel(state.source, state.notices, self._clock(), self._began)
             await self._raise(raised)
+            for one in news.stuck(state.source, self._state.notices, self._clock()):
+                await self._raise(one)
+
+    async def _disk(self) -> None:
+        if self._state.notices.wants("disk.low"):
+            free = await self._reading.disk_free()
+            folder = str(self._reading.folder)
+            await self._raise(news.disk(folder, free, self._state.notices, self._clock()))
 
     async def _dead_letters(self) -> None:
         if self._state.notices.wants("dead_letter"):

@@ -5,7 +5,7 @@ from typing import Any
 import msgspec
 
 from .. import ids
-from ..catalog.index import RecordsCommitted, RecordsRemoved
+from ..catalog.index import GhostsRemoved, RecordsCommitted, RecordsRemoved
 from ..catalog.job import BatchHandedOff, DidsGiven, PageDiscovered
 from ..catalog.lexicon import LexiconFetched, LexiconUploaded
 from ..catalog.reconcile import ReconcileAsked, ReposCompared
@@ -52,6 +52,8 @@ def payload(row: Row) -> Payload:
             plain["accounts"] = [_named(account) for account in event.accounts]
         case RecordsRemoved():
             plain["repos"] = [_named(one) for one in event.repos]
+        case GhostsRemoved():
+            plain = _named(event)
         case ReconcileAsked():
             plain["dids"] = ids.unpack(event.dids)
         case ReposCompared():
@@ -91,6 +93,10 @@ def summary(row: Row) -> str:
         case RecordsRemoved():
             count = sum(one.count for one in event.repos)
             return f"receipt {event.receipt}: {count} removed, {event.uri or event.collection}"
+        case GhostsRemoved():
+            count = sum(count for _, count in event.collections)
+            who = ids.unpack_one(event.repo)
+            return f"receipt {event.receipt}: {count} removed that {who} no longer has"
         case ReposObserved():
             return f"{len(event.observations)} repositories changed at {event.tap}"
         case LexiconUploaded() | LexiconFetched():

@@ -37,17 +37,21 @@ class Target(Struct, frozen=True):
 class Notices(Struct, frozen=True):
     """`ended`: jobs whose end is still to be told; `unsynced`: jobs that have ended, and whose
     records are waited for. `stalled`: jobs whose stall was told, with how far they were; `down`:
-    since when the channel is down, if that was told. Of the dead letters `dead` were told, last at
-    `dead_at` (unix seconds); `unreadable` are those of no collection."""
+    since when the channel is down, if that was told, and `stuck` since when what else of Tap stands
+    still, by its kind. Of the dead letters `dead` were told, last at `dead_at` (unix seconds);
+    `unreadable` are those of no collection. `disk_at`: when it was told last that the disk is
+    nearly full."""
 
     targets: Mapping[str, Target] = {}
     ended: tuple[str, ...] = ()
     unsynced: tuple[str, ...] = ()
     stalled: Mapping[str, Progress] = {}
     down: float | None = None
+    stuck: Mapping[str, float] = {}
     dead: int = 0
     dead_at: float = 0.0
     unreadable: int = 0
+    disk_at: float = 0.0
 
     def wants(self, *kinds: str) -> bool:
         """Whether any target is told of any of these kinds."""
@@ -121,7 +125,7 @@ def _removed(notices: Notices, target: str) -> Notices:
     if not after.wants("job.stalled", "job.resumed"):
         after = replace(after, stalled={})
     if not after.wants("dependency.down", "dependency.up"):
-        after = replace(after, down=None)
+        after = replace(after, down=None, stuck={})
     return after
 
 
@@ -145,10 +149,17 @@ def _raised(
         case "job.resumed":
             left = {job: how for job, how in notices.stalled.items() if job != event.job}
             return replace(notices, stalled=left)
-        case "dependency.down":
+        case "dependency.down" if event.state == "down":
             return replace(notices, down=event.since)
-        case "dependency.up":
+        case "dependency.up" if event.state == "up":
             return replace(notices, down=None)
+        case "dependency.down":
+            return replace(notices, stuck={**notices.stuck, event.state: event.since or at})
+        case "dependency.up":
+            stuck = {kind: since for kind, since in notices.stuck.items() if kind != event.state}
+            return replace(notices, stuck=stuck)
+        case "disk.low":
+            return replace(notices, disk_at=at)
         case "dead_letter":
             return replace(notices, dead=notices.dead + (event.count or 0), dead_at=at)
         case _:

@@ -182,7 +182,8 @@ class _Accepting:
     def _known_again(self, which: str, values: Sequence[int]) -> None:
         """What Tap had forgotten, or we had taken out, begins anew: all of it will be sent."""
         rows = self._db.execute(
-            f"SELECT repo FROM seen WHERE repo {which} AND (tap_state = 'unknown' OR out = 3)",
+            "SELECT repo FROM seen WHERE (tap_state = 'unknown' OR out IN (1, 3))"
+            f" AND repo {which}",
             values,
         )
         again = load(self._db, [number for (number,) in rows])

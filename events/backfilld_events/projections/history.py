@@ -10,6 +10,7 @@ from ..catalog.job import BatchHandedOff, DidsGiven
 from ..folds.job import Job
 from ..ids import Did, Nsid, pack_one, unpack_keys
 from ..log import read
+from ..row import COLUMNS, Row, from_columns
 from .classes import Class
 from .numbers import KEY_BYTES
 
@@ -69,6 +70,38 @@ def of(db: sqlite3.Connection, collection: str, limit: int = OF_MAX) -> Iterator
     ).fetchall()
     for (state,) in rows:
         yield _DECODER.decode(state)
+
+
+def at(db: sqlite3.Connection, number: int) -> Job:
+    """The job with this number."""
+    (state,) = db.execute("SELECT state FROM job WHERE number = ?", (number,)).fetchone()
+    return _DECODER.decode(state)
+
+
+def batch_of(db: sqlite3.Connection, job_id: str, ordinal: int) -> Row | None:
+    """The event with which the job handed over that ordinal; None: it has not. Batches are in
+    order, so it is looked for by halves."""
+    stream = f"job/{job_id}"
+    (high,) = db.execute(
+        "SELECT coalesce(max(version), 0) FROM event WHERE stream = ?", (stream,)
+    ).fetchone()
+    low = 1
+    while low <= high:
+        middle = (low + high) // 2
+        columns = db.execute(
+            f"SELECT {COLUMNS} FROM event WHERE stream = ? AND version >= ? AND version <= ?"
+            " AND type = 'job.batch-handed-off' ORDER BY version LIMIT 1",
+            (stream, middle, high),
+        ).fetchone()
+        row = None if columns is None else from_columns(columns)
+        batch = None if row is None else row.event
+        if row is None or not isinstance(batch, BatchHandedOff) or ordinal < batch.first:
+            high = middle - 1
+        elif ordinal >= batch.upto:
+            low = row.version + 1
+        else:
+            return row
+    return None
 
 
 def batches(db: sqlite3.Connection, job_id: str, limit: int) -> list[tuple[float, int]]:

@@ -5,13 +5,14 @@ because of a crash.
 """
 
 import sqlite3
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 from ..catalog.source import ReposLeaving
 from ..faults import Fault
 from ..ids import Did, unpack_keys
 from . import joining, pages
 from .classes import Out
+from .judged import Repo
 from .numbers import Numbers
 from .repo import load, save
 from .tally import Tally
@@ -32,14 +33,16 @@ def leaving(
         "INSERT INTO outing (position, repo) VALUES (?, ?)",
         [(position, number) for number in known],
     )
-    _save(db, known, position, at, Out.LEAVING)
+    _save(db, load(db, known).values(), position, at, Out.LEAVING)
 
 
 def left(
     db: sqlite3.Connection, outing: int, why: str, position: int, at: float, *, again: bool
 ) -> None:
-    """They are out of Tap; if `again`, to be added next."""
-    _save(db, _of(db, outing), position, at, Out.AWAY if again else Out.OUT, hung=why == "stuck")
+    """They are out of Tap; if `again`, to be added next. What a job handed over meanwhile may be
+    in it: that will be seen."""
+    there = [repo for repo in load(db, _of(db, outing)).values() if (repo.handed or 0) < outing]
+    _save(db, there, position, at, Out.AWAY if again else Out.OUT, hung=why == "stuck")
     if not again:
         _forget(db, outing)
 
@@ -73,7 +76,7 @@ def _forget(db: sqlite3.Connection, outing: int) -> None:
 
 def _save(
     db: sqlite3.Connection,
-    known: Sequence[int],
+    repos: Collection[Repo],
     position: int,
     at: float,
     out: Out,
@@ -81,13 +84,12 @@ def _save(
     hung: bool = False,
 ) -> None:
     tally = Tally()
-    repos = load(db, known)
-    for repo in repos.values():
+    for repo in repos:
         repo.out = int(out)
         if out is Out.OUT:
             repo.handed = None
             if hung:  # Tap never said how it ended
                 repo.tap_state, repo.tap_error, repo.observed = "error", HUNG, position
                 repo.fault = int(Fault.TIMEOUT)
-    save(db, repos.values(), tally, position, at, told=True)
+    save(db, repos, tally, position, at, told=True)
     tally.write(db)

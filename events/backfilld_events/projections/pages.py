@@ -80,6 +80,32 @@ def of_ordinals(db: sqlite3.Connection, job: int, first: int, upto: int) -> list
     return [Page(*row) for row in rows]
 
 
+def of_number(db: sqlite3.Connection, number: int) -> Page:
+    """The page that has the entry with this number."""
+    row = db.execute(
+        f"SELECT {_COLUMNS} FROM page WHERE base <= ? ORDER BY base DESC LIMIT 1", (number,)
+    ).fetchone()
+    return Page(*row)
+
+
+def mixed(db: sqlite3.Connection, job: int, after: int, limit: int) -> list[Page]:
+    """Pages of the job with `first > after`, in order, on which something was named before."""
+    rows = db.execute(
+        f"SELECT {_COLUMNS} FROM page WHERE job = ? AND first > ? AND news < count"
+        " ORDER BY first LIMIT ?",
+        (job, after, limit),
+    )
+    return [Page(*row) for row in rows]
+
+
+def place(db: sqlite3.Connection, page: Page) -> int:
+    """Which page of its job it is, from 1 on; pages without entries are not counted."""
+    (n,) = db.execute(
+        "SELECT count(*) FROM page WHERE job = ? AND first <= ?", (page.job, page.first)
+    ).fetchone()
+    return int(n)
+
+
 def keys_of(db: sqlite3.Connection, page: Page) -> list[bytes]:
     """The keys of the page's entries, read from the log."""
     return keys_named(_event(db, page))

@@ -9,6 +9,7 @@ from ..ids import Nsid
 from . import pages
 from .asked import Asked
 from .classes import UNSETTLED, Ask, Class, Need
+from .repo import places
 from .tally import ALL, FOUND, fault_in
 
 _LAST = "tap_state, tap_error, rev, tap_records, retries"
@@ -51,47 +52,56 @@ def dead_letters(db: sqlite3.Connection) -> int:
     return int(n)
 
 
-def to_ask(db: sqlite3.Connection, ask: Ask, now: float, limit: int) -> list[Asked]:
-    """Repositories of this queue whose turn has come, the longest due first."""
+def due(db: sqlite3.Connection, ask: Ask, now: float, limit: int) -> list[int]:
+    """The numbers of repositories of this queue whose turn has come, the longest due first."""
     rows = db.execute(
-        f"SELECT id, class IN (1, 2) OR doubt, {_LAST}, host.name, before FROM repo"
-        " LEFT JOIN seen ON seen.repo = id LEFT JOIN host ON host.number = seen.host"
-        " WHERE ask = ? AND due <= ? AND ask > 0 ORDER BY due LIMIT ?",
+        "SELECT id FROM repo WHERE ask = ? AND due <= ? AND ask > 0 ORDER BY due LIMIT ?",
         (int(ask), now, limit),
+    )
+    return [number for (number,) in rows]
+
+
+def to_ask(db: sqlite3.Connection, numbers: Sequence[int]) -> list[Asked]:
+    """These repositories, with what Tap has said of them."""
+    rows = db.execute(
+        f"SELECT id, class IN (1, 2) OR doubt, {_LAST}, host.name, before, ask FROM repo"
+        " LEFT JOIN seen ON seen.repo = id LEFT JOIN host ON host.number = seen.host"
+        f" WHERE id IN ({places(numbers)})",
+        numbers,
     ).fetchall()
-    return _asked(db, ask, rows)
+    return _asked(db, rows)
 
 
 def needy(db: sqlite3.Connection, need: Need, now: float, limit: int) -> list[Asked]:
     """Repositories for which something is to be done, from now on, the longest first."""
     rows = db.execute(
-        f"SELECT id, class IN (1, 2) OR doubt, {_LAST}, host.name, before FROM repo"
+        f"SELECT id, class IN (1, 2) OR doubt, {_LAST}, host.name, before, ask FROM repo"
         " LEFT JOIN seen ON seen.repo = id LEFT JOIN host ON host.number = seen.host"
         " WHERE need = ? AND need_at <= ? AND need > 0 ORDER BY need_at LIMIT ?",
         (int(need), now, limit),
     ).fetchall()
-    return _asked(db, Ask.NEVER, rows)
+    return _asked(db, rows)
 
 
 def with_tap(db: sqlite3.Connection, after: int, limit: int) -> list[Asked]:
     """Repositories with `id > after` that should be with Tap, in order of id: for a census."""
     rows = db.execute(
-        f"SELECT id, 0, {_LAST}, NULL, NULL FROM repo LEFT JOIN seen ON seen.repo = id"
+        f"SELECT id, 0, {_LAST}, NULL, NULL, ask FROM repo LEFT JOIN seen ON seen.repo = id"
         " WHERE handed IS NOT NULL AND class <> 7 AND id > ? ORDER BY id LIMIT ?",
         (after, limit),
     ).fetchall()
-    return _asked(db, Ask.NEVER, rows)
+    return _asked(db, rows)
 
 
-def _asked(db: sqlite3.Connection, ask: Ask, rows: Sequence[tuple[Any, ...]]) -> list[Asked]:
+def _asked(db: sqlite3.Connection, rows: Sequence[tuple[Any, ...]]) -> list[Asked]:
     ordered = sorted(row[0] for row in rows)
     names = dict(zip(ordered, pages.named(db, ordered), strict=True))
     return [
         Asked(
-            number, names[number], ask, bool(unsure), (state, error, rev, records, retries or 0),
-            host, before,
+            number, names[number], Ask(ask), bool(unsure),
+            (state, error, rev, records, retries or 0), host, before,
         )
-        for number, unsure, state, error, rev, records, retries, host, before in rows
+        for number, unsure, state, error, rev, records, retries, host, before, ask in rows
     ]  # fmt: skip
 
 

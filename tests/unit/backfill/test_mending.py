@@ -6,11 +6,15 @@ from hypothesis import strategies as st
 from support.given import did
 
 from backfilld.backfill import mending
-from backfilld.backfill.mending import Pace, may_leave, released
+from backfilld.backfill.mending import Pace, looked, may_leave, releasable, tried
+from backfilld.backfill.mending import given as given_back
 from backfilld_events.catalog.source import Observation
 from backfilld_events.ids import pack_one
 from backfilld_events.projections.asked import Asked
 from backfilld_events.projections.classes import Ask, Need
+from backfilld_events.projections.judged import PARKED_S
+
+NOW = 1_700_000_000.0
 
 
 def says(state: str, error: str = "") -> Observation:
@@ -46,32 +50,83 @@ def parked(host: str | None, count: int, first: int = 0) -> list[Asked]:
     ]
 
 
+def released(
+    waiting: list[Asked], paces: dict[str, Pace], now: float = NOW
+) -> tuple[list[Asked], dict[str, Pace]]:
+    chosen = releasable(waiting, paces, 1000, now)
+    return chosen, given_back(paces, chosen, now)
+
+
+def became(served: int, again: int) -> list[Observation]:
+    return [says("active")] * served + [says("desynchronized")] * again
+
+
 def test_a_host_is_given_all_it_parked_at_first() -> None:
-    chosen, paces = released(parked("a", 500), {}, 1000)
-    assert len(chosen) == 500
-    assert paces["a"].released == 500
+    chosen, paces = released(parked("a", 500), {})
+    assert len(chosen) == len(paces["a"].trial) == 500
 
 
-def test_a_host_that_parks_again_gets_as_many_as_it_served() -> None:
-    chosen, paces = released(parked("a", 420), {"a": Pace(1000, 500)}, 1000)
-    assert len(chosen) == 80, "it served 80 of 500"
-    again, _ = released(parked("a", 340), paces, 1000)
+def test_a_host_gets_no_more_until_it_is_known_what_became_of_the_last() -> None:
+    _, paces = released(parked("a", 1), {})
+    chosen, paces = released(parked("a", 50, first=1) + parked("b", 3, first=60), paces, NOW + 1)
+    assert [one.host for one in chosen] == ["b"] * 3
+    pace = tried(paces["a"], became(1, 0), NOW + 2)
+    assert len(released(parked("a", 50, first=1), {"a": pace}, NOW + 2)[0]) == 50
+
+
+def test_a_host_that_parks_again_gets_as_many_as_it_served_after_its_pause() -> None:
+    _, paces = released(parked("a", 500), {})
+    pace = tried(paces["a"], became(80, 420), NOW)
+    assert not released(parked("a", 420), {"a": pace}, NOW + PARKED_S - 1)[0]
+    chosen, paces = released(parked("a", 420), {"a": pace}, NOW + PARKED_S)
+    assert len(chosen) == 80
+    none = tried(paces["a"], became(0, 80), NOW)
+    again, _ = released(parked("a", 420), {"a": none}, NOW + PARKED_S)
     assert len(again) == mending.RELEASE_MIN, "it served none of those: a few, to see"
+
+
+def test_a_host_that_serves_what_it_was_given_gets_twice_as_many() -> None:
+    pace = tried(Pace(80, tuple(parked("a", 80))), became(80, 0), NOW)
+    assert len(released(parked("a", 500), {"a": pace})[0]) == 160
+
+
+def test_those_on_trial_are_looked_at_later_and_later_until_tap_has_tried_the_last() -> None:
+    pace: Pace | None = Pace(80, tuple(parked("a", 80)), NOW, NOW)
+    now, looks = NOW + 1, 0
+    while now < NOW + 3600:
+        assert pace is not None
+        pace = looked(pace, says("pending"), now)
+        assert pace is not None
+        now, looks = max(now + 1, pace.after), looks + 1
+    assert 10 < looks < 60
+    assert pace is not None
+    assert looked(pace, None, now) is not None, "Tap does not answer"
+    for state in ("active", "desynchronized", "error", "unknown"):
+        assert looked(pace, says(state), now) is None
+
+
+def test_what_was_given_back_is_news_when_tap_says_the_same_again() -> None:
+    _, paces = released(parked("a", 1), {})
+    (one,) = paces["a"].trial
+    assert one.last[0] is None
+
+
+def test_hosts_that_are_not_heard_of_for_long_are_forgotten() -> None:
+    paces = {"a": Pace(5, after=NOW), "b": Pace(5, tuple(parked("b", 1)), NOW, NOW)}
+    assert set(given_back(paces, [], NOW + mending.FORGET_S + 1)) == {"b"}
 
 
 @given(
     st.lists(st.tuples(st.sampled_from(["a", "b", None]), st.integers(1, 400)), max_size=6),
     st.integers(1, 1000),
 )
-def test_no_more_than_may_be_and_no_host_twice_what_it_is_good_for(
+def test_no_more_than_may_be_and_no_host_more_than_it_is_good_for(
     hosts: list[tuple[str | None, int]], limit: int
 ) -> None:
     waiting: list[Asked] = []
     for host, count in hosts:
         waiting += parked(host, count, len(waiting))
-    before = {"a": Pace(20, 10), "b": Pace(1000, 0)}
-    chosen, after = released(waiting, before, limit)
+    chosen = releasable(waiting, {"a": Pace(20), "b": Pace(1000, after=NOW + 1)}, limit, NOW)
     assert len(chosen) <= limit
-    assert set(after) == {host or "" for host, _ in hosts}, "others are forgotten"
-    ours = sum(one.host == "a" for one in chosen)
-    assert ours <= max(mending.RELEASE_MIN, 10)
+    assert sum(one.host == "a" for one in chosen) <= 20
+    assert all(one.host != "b" for one in chosen), "it has its pause"

@@ -4,6 +4,7 @@ import json
 
 import pytest
 from benchmarks.tap import discard
+from benchmarks.tap.limits import WINDOW_S, Limit, OneRefusal, Window
 from benchmarks.tap.world_server import Answers
 from hypothesis import given
 from hypothesis import strategies as st
@@ -57,7 +58,7 @@ def body(answer: bytes) -> bytes:
 
 
 def test_the_world_answers_as_plc_pds_and_relay() -> None:
-    answers = Answers("net.example.score")
+    answers = Answers("net.example.score", Limit())
     dids = [f"did:plc:{n:024}" for n in range(5)]
     for did in dids:
         answers.add(did, b'{"id":"%s"}' % did.encode(), b"car of " + did.encode())
@@ -77,3 +78,28 @@ def test_the_world_answers_as_plc_pds_and_relay() -> None:
     assert json.loads(body(answers.to(listing + "net.example.other"))) == {"repos": []}
     for nothing in ("/did:plc:none", get_repo + "none", "/xrpc/com.atproto.sync.other"):
         assert answers.to(nothing).startswith(b"HTTP/1.1 404 ")
+
+
+def test_a_pds_refuses_one_request_or_those_beyond_its_window_and_counts_them() -> None:
+    one = OneRefusal(3)
+    assert [one.refuses() for _ in range(5)] == [False, False, True, False, False]
+    assert (one.asked, one.refused) == (5, 1)
+    moment = 100.0
+    window = Window(2, lambda: moment)
+    assert [window.refuses() for _ in range(4)] == [False, False, True, True]
+    moment += WINDOW_S - 0.1
+    assert window.refuses()
+    moment += 0.1
+    assert [window.refuses() for _ in range(3)] == [False, False, True]
+    assert (window.asked, window.refused) == (8, 4)
+
+
+def test_a_refused_repository_is_a_429_and_the_pds_says_how_often_it_was_asked() -> None:
+    answers = Answers("net.example.score", OneRefusal(2))
+    did = f"did:plc:{1:024}"
+    answers.add(did, b"{}", b"its car")
+    get_repo = f"/xrpc/com.atproto.sync.getRepo?did={did}"
+    assert body(answers.to(get_repo)) == b"its car"
+    assert answers.to(get_repo).startswith(b"HTTP/1.1 429 ")
+    assert body(answers.to(get_repo)) == b"its car"
+    assert json.loads(body(answers.to("/asked"))) == {"asked": 3, "refused": 1}

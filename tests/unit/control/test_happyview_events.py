@@ -11,7 +11,7 @@ import pytest
 import trio
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from support.given import LIKES, POSTS, page, started
+from support.given import LIKES, POSTS, did, page, started
 
 from backfilld.backfill.plan import Limits
 from backfilld.backfill.standing import Scene
@@ -26,7 +26,14 @@ from backfilld.worker import InlineWorker
 from backfilld_events import codec
 from backfilld_events.catalog import TYPES, Event
 from backfilld_events.catalog.control import CommandRefused, KeyCreated, KeyRevoked
-from backfilld_events.catalog.index import RecordsCommitted, RecordsRemoved, RemovalAsked, Removed
+from backfilld_events.catalog.dead import DeadLettersHandled
+from backfilld_events.catalog.index import (
+    GhostsRemoved,
+    RecordsCommitted,
+    RecordsRemoved,
+    RemovalAsked,
+    Removed,
+)
 from backfilld_events.catalog.job import (
     AttemptFailed,
     JobCancelAsked,
@@ -40,7 +47,7 @@ from backfilld_events.catalog.lexicon import LexiconDeleted, LexiconFetched, Lex
 from backfilld_events.catalog.service import ServiceStarted
 from backfilld_events.catalog.source import ReposObserved, TapConnected, TapDisconnected
 from backfilld_events.eventlog import EventLog
-from backfilld_events.ids import Did
+from backfilld_events.ids import Did, Rev, pack_one
 from backfilld_events.log.append import Append
 from backfilld_events.log.file import open_reader
 from backfilld_events.row import NewEvent, Row
@@ -107,6 +114,14 @@ KEY = KeyCreated("ci", "hv_1234abcd", b"\x07" * 32, ["backfill:create"], None, N
         (
             "index", RecordsRemoved(1, POSTS, "at://x", None, True, [Removed(b"x", 3)]),
             "index.records-removed", "info", POSTS, {"uri": "at://x", "deleted": 3},
+        ),
+        (
+            "index", GhostsRemoved(1, pack_one(did(7)), Rev("3aaaaaaaaaaa2"), 5, [(POSTS, 3)]),
+            "index.ghosts-removed", "info", did(7), {"records": 5, "collections": [(POSTS, 3)]},
+        ),
+        (
+            "dead-letters", DeadLettersHandled(action="retry", ids=[1], failed=[2]),
+            "dead-letters.handled", "info", None, {"action": "retry", "ids": [1], "failed": [2]},
         ),
         ("service", ServiceStarted("1"), "service.started", "info", None, {"version": "1"}),
     ],

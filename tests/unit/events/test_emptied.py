@@ -77,7 +77,7 @@ class Story:
 
     @property
     def asked_about(self) -> bool:
-        return any(repos.to_ask(self.db, ask, 1e9, 9) for ask in Ask)
+        return any(repos.due(self.db, ask, 1e9, 9) for ask in Ask)
 
 
 @pytest.fixture

@@ -141,10 +141,13 @@ def test_what_was_told_of_as_broken_is_forgotten_when_nobody_is_told_of_its_end(
     kinds = ("job.stalled", "dependency.down")
     state = happens(told(*kinds), "notify/u", added("job.failed", name="u"))
     state = happens(state, "job/a", started(POSTS))
-    state = happens(state, "notify", raised("job.stalled", "a"), raised("dependency.down"))
+    channel = replace(raised("dependency.down"), state="down")
+    hang = replace(raised("dependency.down"), state="workers_stuck")
+    state = happens(state, "notify", raised("job.stalled", "a"), channel, hang)
     assert (set(state.notices.stalled), state.notices.down) == ({"a"}, 7.0)
+    assert state.notices.stuck == {"workers_stuck": 7.0}
     state = happens(state, "notify/t", TargetRemoved("t"))
-    assert (state.notices.stalled, state.notices.down) == ({}, None)
+    assert (state.notices.stalled, state.notices.down, state.notices.stuck) == ({}, None, {})
 
 
 def test_notices_and_listings_are_the_same_after_a_restart_and_when_made_anew(

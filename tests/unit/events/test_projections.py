@@ -491,7 +491,7 @@ def test_what_tap_does_not_know_any_more_is_held_for_no_job(tmp_path: Path) -> N
     happens("job/b", started(LIKES), page(0, 1, None, LIKES), handed_off(1))
     second = log.state.jobs["b"].position
     assert repos.counts(db, second) == {Class.HELD: 1}
-    assert [one.did for one in repos.to_ask(db, Ask.HELD, 1e9, 9)] == [did(0)]
+    assert [one.did for one in repos.to_ask(db, repos.due(db, Ask.HELD, 1e9, 9))] == [did(0)]
     seen("unknown")
     assert repos.counts(db, second) == {Class.FAILED: 1}
     happens("job/c", started(LIKES), page(0, 1, None, LIKES), handed_off(1))

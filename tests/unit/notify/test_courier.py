@@ -69,7 +69,7 @@ class Street:
                 if not journal.state.notices.targets:
                     added = TargetAdded("t", "/bin/page", sorted(self.target.kinds), [], 0)
                     await journal.append([NewEvent("notify/t", added, "system")])
-                letters = Reading(db, InlineWorker()).letter
+                letters = Reading(db, InlineWorker(), self.path.parent).letter
                 chance = random.Random(3).random
                 courier = Courier(self.target, journal, letters, self.clock, chance)
                 nursery.start_soon(courier.run)

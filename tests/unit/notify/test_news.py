@@ -7,7 +7,7 @@ from support.given import LIKES, NOON, POSTS, RELAY, TAP, given, handed_off, pag
 from backfilld.backfill.plan import Limits
 from backfilld.backfill.standing import Scene
 from backfilld.notify import news
-from backfilld.notify.news import DEAD_LETTERS_S, DOWN_S, STALL_S, Found
+from backfilld.notify.news import DEAD_LETTERS_S, DISK_FREE_MIN, DOWN_S, STALL_S, Found
 from backfilld_events.catalog import Event
 from backfilld_events.catalog.job import (
     AttemptFailed,
@@ -20,7 +20,12 @@ from backfilld_events.catalog.job import (
     ListingFailed,
 )
 from backfilld_events.catalog.notify import NewsRaised, TargetAdded
-from backfilld_events.catalog.source import TapConnected, TapDisconnected
+from backfilld_events.catalog.source import (
+    TapConnected,
+    TapDisconnected,
+    TapMoving,
+    TapStalled,
+)
 from backfilld_events.folds import INITIAL, State, evolve
 from backfilld_events.folds import job as fold
 from backfilld_events.folds.job import Job
@@ -196,6 +201,54 @@ def test_a_daemon_that_was_away_gives_the_channel_its_minute() -> None:
     story.at += 86_400
     assert story.channel(began=story.at - 1) is None
     assert story.channel(began=story.at - DOWN_S) is not None
+
+
+def test_what_of_tap_stands_still_is_told_after_ten_minutes_and_once_and_so_is_its_end(
+    story: Story,
+) -> None:
+    def told() -> list[NewsRaised]:
+        raised = news.stuck(story.state.source, story.state.notices, story.at)
+        story.happens("notify", *raised)
+        return raised
+
+    story.happens("tap", TapConnected(TAP))
+    story.happens("tap", TapStalled("workers_stuck", "Tap hangs.", NOON))
+    story.happens("tap", TapStalled("host_parked", "a server limits Tap.", NOON))
+    story.at = NOON + STALL_S - 1
+    assert told() == []
+    story.at = NOON + STALL_S
+    (down,) = told()
+    assert (down.kind, down.state, down.since) == ("dependency.down", "workers_stuck", NOON)
+    assert down.sentence == "Tap hangs."
+    assert told() == []
+    assert story.state.notices.down is None, "it is not the channel"
+    story.happens("tap", TapMoving("workers_stuck"), TapMoving("host_parked"))
+    (up,) = told()
+    assert (up.kind, up.state) == ("dependency.up", "workers_stuck")
+    assert up.sentence.startswith("Over: workers stuck, since ")
+    assert told() == []
+
+
+@pytest.mark.parametrize("connected", [True, False])
+def test_a_tap_that_is_down_is_told_by_its_channel_unless_that_is_up(
+    story: Story, connected: bool
+) -> None:
+    story.happens("tap", TapConnected(TAP))
+    if not connected:
+        story.happens("tap", TapDisconnected(TAP, "cut", "x"))
+    story.happens("tap", TapStalled("tap_down", "Tap does not answer.", NOON))
+    raised = news.stuck(story.state.source, story.state.notices, NOON + STALL_S)
+    assert bool(raised) is connected
+
+
+def test_a_disk_that_is_nearly_full_is_told_once_a_day() -> None:
+    assert news.disk("/data", DISK_FREE_MIN, Notices(), NOON) is None
+    event = news.disk("/data", DISK_FREE_MIN - 1, Notices(), NOON)
+    assert event is not None
+    assert event.sentence.startswith("1,024 MiB are free on the disk of data_dir, /data.")
+    told = Notices(disk_at=NOON)
+    assert news.disk("/data", 0, told, NOON + 86_399) is None
+    assert news.disk("/data", 0, told, NOON + 86_400) is not None
 
 
 def test_dead_letters_are_told_together() -> None:

@@ -8,6 +8,7 @@ import pytest
 import trio
 from support.given import POSTS, did
 from support.servers import Answer, Pds, Servers, ok, refusal
+from trio.testing import MockClock
 
 from backfilld.failures import Failure
 from backfilld.network.manners import EVERY_S, WAIT_S_MAX, Manners
@@ -22,7 +23,7 @@ RECORDS = {Rkey(f"r{n:04}"): Cid(f"bafyrei{n:04}") for n in range(250)}
 
 
 @pytest.fixture
-def pds(servers: Servers, autojump_clock: trio.testing.MockClock) -> Pds:
+def pds(servers: Servers) -> Pds:
     return servers.has(ALICE, {POSTS: RECORDS})
 
 
@@ -54,18 +55,22 @@ def small_pages(pds: Pds) -> None:
 
 @pytest.mark.parametrize("way", [reference, looks_ahead, knows_no_reverse, inclusive, small_pages])
 async def test_every_record_is_read_whatever_the_server_makes_of_the_protocol(
-    network: Network, pds: Pds, way: Callable[[Pds], None]
+    network: Network, pds: Pds, way: Callable[[Pds], None], autojump_clock: MockClock
 ) -> None:
     way(pds)
     assert await listed(network.pds, pds.url, ALICE, POSTS) == RECORDS
 
 
-async def test_a_collection_that_is_not_there_is_empty(network: Network, pds: Pds) -> None:
+async def test_a_collection_that_is_not_there_is_empty(
+    network: Network, pds: Pds, autojump_clock: MockClock
+) -> None:
     pds.records[ALICE] = {}
     assert await listed(network.pds, pds.url, ALICE, POSTS) == {}
 
 
-async def test_what_would_never_end_is_a_failure(network: Network, pds: Pds) -> None:
+async def test_what_would_never_end_is_a_failure(
+    network: Network, pds: Pds, autojump_clock: MockClock
+) -> None:
     numbers = count()
     pds.says = lambda *_: ok({"records": [], "cursor": f"c{next(numbers)}"})
     assert (await failed(network, pds)).kind == "empty_pages"
@@ -74,7 +79,9 @@ async def test_what_would_never_end_is_a_failure(network: Network, pds: Pds) -> 
     assert (await failed(network, pds)).kind == "cursor_repeated"
 
 
-async def test_a_page_that_brings_nothing_new_is_the_last(network: Network, pds: Pds) -> None:
+async def test_a_page_that_brings_nothing_new_is_the_last(
+    network: Network, pds: Pds, autojump_clock: MockClock
+) -> None:
     one = {"uri": f"at://{ALICE}/{POSTS}/r", "cid": "bafyreione"}
     numbers = count()
     pds.says = lambda *_: ok({"records": [one], "cursor": f"c{next(numbers)}"})
@@ -82,7 +89,7 @@ async def test_a_page_that_brings_nothing_new_is_the_last(network: Network, pds:
 
 
 async def test_more_than_is_compared_is_a_failure_and_not_read_on(
-    network: Network, pds: Pds, monkeypatch: pytest.MonkeyPatch
+    network: Network, pds: Pds, monkeypatch: pytest.MonkeyPatch, autojump_clock: MockClock
 ) -> None:
     monkeypatch.setattr(listing, "RECORDS_MAX", 120)
     failure = await failed(network, pds)
@@ -90,7 +97,7 @@ async def test_more_than_is_compared_is_a_failure_and_not_read_on(
 
 
 async def test_records_that_are_too_large_together_are_asked_for_in_small_pages(
-    network: Network, pds: Pds
+    network: Network, pds: Pds, autojump_clock: MockClock
 ) -> None:
     def large(method: str, params: httpx.QueryParams) -> Answer | None:
         return Failure("too_large", "it is") if int(params["limit"]) > 10 else None
@@ -110,13 +117,15 @@ async def test_records_that_are_too_large_together_are_asked_for_in_small_pages(
     ],
 )
 async def test_an_answer_about_something_else_is_a_bad_one(
-    network: Network, pds: Pds, record: object
+    network: Network, pds: Pds, record: object, autojump_clock: MockClock
 ) -> None:
     pds.says = lambda *_: ok({"records": [record]})
     assert (await failed(network, pds)).kind == "bad_answer"
 
 
-async def test_a_cursor_of_any_length_is_not_taken(network: Network, pds: Pds) -> None:
+async def test_a_cursor_of_any_length_is_not_taken(
+    network: Network, pds: Pds, autojump_clock: MockClock
+) -> None:
     pds.says = lambda *_: ok({"records": [], "cursor": "c" * 5000})
     assert (await failed(network, pds)).kind == "bad_answer"
 
@@ -125,7 +134,7 @@ async def test_a_cursor_of_any_length_is_not_taken(network: Network, pds: Pds) -
 
 
 async def test_a_host_is_asked_one_thing_at_a_time_and_five_a_second(
-    network: Network, pds: Pds
+    network: Network, pds: Pds, autojump_clock: MockClock
 ) -> None:
     pds.page_max, pds.takes_s = 10, 0.05
     async with trio.open_nursery() as nursery:
@@ -146,7 +155,7 @@ async def test_a_host_is_asked_one_thing_at_a_time_and_five_a_second(
     ],
 )
 async def test_a_host_that_has_enough_is_left_alone_as_long_as_it_says(
-    network: Network, pds: Pds, headers: dict[str, str], waits_s: float
+    network: Network, pds: Pds, headers: dict[str, str], waits_s: float, autojump_clock: MockClock
 ) -> None:
     answers = [httpx.Response(429, html="<html>", headers=headers)]
     pds.says = lambda *_: answers.pop() if answers else None
@@ -154,7 +163,9 @@ async def test_a_host_that_has_enough_is_left_alone_as_long_as_it_says(
     assert pds.asked_at[1] - pds.asked_at[0] >= waits_s
 
 
-async def test_the_last_answer_of_a_window_is_enough_to_wait(network: Network, pds: Pds) -> None:
+async def test_the_last_answer_of_a_window_is_enough_to_wait(
+    network: Network, pds: Pds, autojump_clock: MockClock
+) -> None:
     told: list[int] = []
 
     def empty(*_: object) -> Answer | None:
@@ -172,7 +183,7 @@ async def test_the_last_answer_of_a_window_is_enough_to_wait(network: Network, p
 
 
 async def test_a_host_that_wants_to_be_left_alone_for_long_is_not_waited_for(
-    network: Network, pds: Pds
+    network: Network, pds: Pds, autojump_clock: MockClock
 ) -> None:
     pds.says = lambda *_: httpx.Response(429, headers={"retry-after": f"{WAIT_S_MAX + 60:.0f}"})
     began = trio.current_time()
@@ -182,7 +193,7 @@ async def test_a_host_that_wants_to_be_left_alone_for_long_is_not_waited_for(
 
 
 async def test_what_may_pass_is_tried_again_and_what_does_not_is_not(
-    network: Network, pds: Pds
+    network: Network, pds: Pds, autojump_clock: MockClock
 ) -> None:
     answers: list[Answer] = [httpx.Response(502), httpx.ReadError("reset")]
     pds.says = lambda *_: answers.pop() if answers else None
@@ -198,7 +209,9 @@ async def test_what_may_pass_is_tried_again_and_what_does_not_is_not(
     assert len(pds.asked) == 2, "the second time without reverse"
 
 
-async def test_hosts_are_remembered_in_bounds(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_hosts_are_remembered_in_bounds(
+    monkeypatch: pytest.MonkeyPatch, autojump_clock: MockClock
+) -> None:
     monkeypatch.setattr("backfilld.network.manners.HOSTS_MAX", 3)
     manners = Manners()
     manners.leave_alone("busy", 50)

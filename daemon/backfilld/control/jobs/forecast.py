@@ -11,7 +11,7 @@ from backfilld_events.folds.job import Job
 from backfilld_events.row import utc_text
 
 from .. import words
-from ..shapes.progress import DurationShape, ExpectedShape, SourceShape
+from ..shapes.progress import DurationShape, ExpectedShape, RefetchShape, SourceShape
 from . import progress
 from .progress import MINUTE_S
 
@@ -57,6 +57,20 @@ def expected(whole: Past | None, parts: Sequence[Past | None]) -> ExpectedShape:
     named = ", ".join(_named(part) for part in known)
     sentence = f"At most {most:,}, as in {named}; who has several of them is counted once only."
     return ExpectedShape(most, "at_most", sentence, [_source(part) for part in known])
+
+
+def refetched(mode: str, known: int) -> RefetchShape:
+    """What a job of this mode would take out of Tap: `known` are such now."""
+    them = words.counted(known, "repository", "repositories")
+    if mode == "add":
+        return RefetchShape(0, "None: what Tap has stays as it is.")
+    if mode == "refetch":
+        anew = (
+            f"{them}, in portions; rows that do not come again are removed." if known else "none."
+        )
+        return RefetchShape(known, f"Tap has to let go of and fetch anew: {anew}")
+    what = f"{them} now known" if known else "none now known"
+    return RefetchShape(None, f"Those alone that Tap fetched without the collection: {what}.")
 
 
 def duration(repos: int | None, past: Sequence[Past]) -> DurationShape:

@@ -18,6 +18,7 @@ from . import (
     lexicons,
     log,
     me,
+    metrics,
     network_lexicons,
     notify,
     openapi,
@@ -48,6 +49,7 @@ def routes(door: Door) -> list[ControllerRouterHandler]:
         dead_letters,
         reconcile,
         events,
+        metrics,
         stream,
     )
     handlers = [handler for part in parts for handler in part.routes(door)]

@@ -154,6 +154,7 @@ async def plan_of(door: Door, command: StartJob, actor: str) -> Plan:
             whole[0] if whole else None, [part[0] if part else None for part in parts]
         )
     past = await door.views.past(None, PAST_JOBS)
+    anew = await door.views.fetched_anew(command.mode, collections, command.accounts)
     return Plan(
         dry_run=True,
         collections=list(collections),
@@ -162,6 +163,8 @@ async def plan_of(door: Door, command: StartJob, actor: str) -> Plan:
         duration=forecast.duration(expected.repos, past),
         would_join=decision.id if decision.joined else None,
         error=msgspec.UNSET if failed is None else failed.why,
+        mode=command.mode,
+        refetch=None if failed is not None else forecast.refetched(command.mode, anew),
     )
 
 

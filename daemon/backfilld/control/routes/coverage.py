@@ -79,7 +79,7 @@ def after(cursor: str | None, begin: str = "r") -> int:
     return int(number)
 
 
-def before(last: int | None, begin: str = "r") -> str | None:
+def following(last: int | None, begin: str = "r") -> str | None:
     """The cursor of the page after this number."""
     return None if last is None else f"{begin}{last}"
 
@@ -123,5 +123,5 @@ async def _coverage(
     )
     if wanted is not None:
         answer.repositories, last = await door.views.behind(of, wanted, number, limit)
-        answer.cursor = before(last)
+        answer.cursor = following(last)
     return answer

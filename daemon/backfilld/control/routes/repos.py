@@ -12,9 +12,11 @@ from backfilld_events.projections.classes import Class
 from .. import covered
 from ..covered import Sought
 from ..door import Door
+from ..jobs.accounts import accounts
 from ..problems import BadRequest
-from ..shapes.repos import JobRepos, PdsSummary
-from .coverage import LIMIT_MAX, Limit, after, before, job_of
+from ..shapes.repos import Account, JobRepos, PdsSummary
+from ..views.events import POSITION_MAX
+from .coverage import Limit, after, following, job_of
 
 HISTORY_MAX = 1_000
 
@@ -43,14 +45,31 @@ def routes(door: Door) -> list[ControllerRouterHandler]:
         cancelled = of.job is not None and of.job.outcome == "cancelled"
         wanted = _phase(phase or "", cancelled=cancelled)
         found, last = await door.views.repos_of_job(of, wanted, after(cursor), limit)
-        return JobRepos(found, before(last))
+        return JobRepos(found, following(last))
 
     @get("/admin/backfill/{job_id:str}/pds-summary")
     async def pds_summary(job_id: FromPath[str]) -> PdsSummary:
         """On which servers the repositories of a job are, as far as we know."""
         return PdsSummary(await door.log_views.by_server(await job_of(door, job_id)))
 
-    return [repos, pds_summary]
+    @get("/admin/repos/{name:str}", opt={"query": ("before", "limit")})
+    async def account(
+        name: FromPath[str],
+        before: Annotated[int | None, Parameter(ge=1, le=POSITION_MAX)] = None,
+        limit: Annotated[int, Parameter(ge=1, le=HISTORY_MAX)] = 100,
+    ) -> Account:
+        """One account by its DID or handle: how it stands, and its history up to the event
+        `before`."""
+        (did,) = await accounts(door.handles, name, None)
+        found = await door.log_views.account(did, before, limit)
+        if found is None:
+            raise BadRequest(
+                404, "No job has ever seen this account", "repo-not-found",
+                f"backfill it: backfillctl start --did {did}",
+            )  # fmt: skip
+        return found
+
+    return [repos, pds_summary, account]
 
 
 def _phase(word: str, *, cancelled: bool) -> Sought:

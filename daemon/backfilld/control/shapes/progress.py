@@ -139,6 +139,13 @@ class DurationShape(Struct):
     sources: list[SourceShape]
 
 
+class RefetchShape(Struct):
+    """How many repositories would be taken out of Tap, to be fetched anew; null: not known."""
+
+    repos: int | None
+    sentence: str
+
+
 class Plan(Struct):
     """POST /admin/backfill?dry_run=1: what the job would be. Nothing was written."""
 
@@ -149,3 +156,5 @@ class Plan(Struct):
     duration: DurationShape
     would_join: str | None
     error: str | UnsetType = UNSET
+    mode: str = "auto"
+    refetch: RefetchShape | None = None

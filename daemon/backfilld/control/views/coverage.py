@@ -3,6 +3,7 @@
 from collections.abc import Collection, Iterator, Sequence
 from typing import NamedTuple
 
+from backfilld_events import ids
 from backfilld_events.faults import MEANINGS, Fault
 from backfilld_events.folds.job import Job
 from backfilld_events.ids import Nsid
@@ -11,19 +12,21 @@ from backfilld_events.log.append import head
 from backfilld_events.projections import history, jobs, listing, repos, targets
 from backfilld_events.projections.classes import Class
 from backfilld_events.projections.listing import Listed
-from backfilld_events.projections.repo import counters_of
+from backfilld_events.projections.repo import batches, places
 from backfilld_events.row import utc_text
 
+from ...backfill.commands import Accounts
 from .. import covered
 from ..covered import Found, Sought
 from ..shapes.coverage import AsOf, Behind
-from ..shapes.repos import JobRepo, PdsShape
-from .base import PIECE, ViewsBase, at_one_moment
+from .base import ViewsBase, at_one_moment
 
 DIFFERING_MAX = 2_000  # that are counted
-HOSTS_LOOKED_MAX = 100_000  # repositories with a server that we know
 
 _HERE = (Class.SYNCED, Class.EMPTY)
+_WITH_TAP = (
+    Class.HANDED_OFF, Class.ARRIVING, *_HERE, Class.PARKED, Class.FAILED, Class.HELD
+)  # fmt: skip
 
 
 class Of(NamedTuple):
@@ -66,34 +69,18 @@ class CoverageViews(ViewsBase):
         """Some repositories after that number, and the number to go on from, if there are more."""
         return await self._worker(self._behind, of, wanted, after, limit)
 
-    async def repos_of_job(
-        self, of: Of, wanted: Sought, after: int, limit: int
-    ) -> tuple[list[JobRepo], int | None]:
-        """The same, as HappyView lists the repositories of a job."""
-        return await self._worker(self._repos_of_job, of, wanted, after, limit)
-
-    async def repo_of_job(self, of: Of, key: bytes) -> list[JobRepo]:
-        """The one with this key (ids.pack_one), if the job counts it."""
-        return await self._worker(self._repo_of_job, of, key)
-
-    async def by_server(self, of: Of) -> list[PdsShape]:
-        """How many repositories of a job are on which server, of at most HOSTS_LOOKED_MAX."""
-        sums: dict[str, list[int]] = {}
-        after = looked = 0
-        while looked < HOSTS_LOOKED_MAX:
-            rows = await self._worker(self._hosted, of.counter, after)
-            for _, host, here, records in rows.ours:
-                one = sums.setdefault(host, [0, 0, 0])
-                one[0], one[1], one[2] = one[0] + 1, one[1] + here, one[2] + records
-            looked, after = looked + PIECE, rows.last
-            if not rows.more:
-                break
-        whole = await self._worker(self._whole, of)
-        known = [sum(column) for column in zip(*sums.values(), strict=True)] or [0, 0, 0]
-        rest = [max(0, all_ - some) for all_, some in zip(whole, known, strict=True)]
-        ordered = sorted(sums.items(), key=lambda item: (-item[1][0], item[0]))
-        servers = [PdsShape(covered.pds(host), *one) for host, one in ordered]
-        return [*servers, PdsShape(None, *rest)] if rest[0] else servers
+    async def fetched_anew(
+        self, mode: str, collections: Sequence[Nsid], accounts: Accounts | None
+    ) -> int:
+        """How many repositories, of those now known, a job of this mode would take out of Tap."""
+        if mode == "add":
+            return 0
+        if accounts is None or mode == "auto":
+            return await self._worker(self._of_collections, mode, collections)
+        found = 0
+        for _, packed in accounts.parts:
+            found += await self._worker(self._with_tap, ids.unpack_keys(packed))
+        return found
 
     # --- calls of the worker ---------------------------------------------------------------
 
@@ -144,69 +131,24 @@ class CoverageViews(ViewsBase):
         shapes = [_behind(one, times[one.since]) for one in found[:limit]]
         return shapes, found[limit - 1].id if len(found) > limit else None
 
-    def _repos_of_job(
-        self, of: Of, wanted: Sought, after: int, limit: int
-    ) -> tuple[list[JobRepo], int | None]:
+    def _of_collections(self, mode: str, collections: Sequence[Nsid]) -> int:
+        kinds = (Class.HELD,) if mode == "auto" else _WITH_TAP
+        counters = targets.counters(self._events, collections)
+        by_counter = [repos.counts(self._events, counter) for counter in counters]
+        return sum(counts.get(kind, 0) for counts in by_counter for kind in kinds)
+
+    def _with_tap(self, keys: list[bytes]) -> int:
+        found = 0
         with at_one_moment(self._events):
-            found = self._listed(of, wanted, after, limit + 1)
-            shapes = self._of_the_job(of, found[:limit])
-        return shapes, found[limit - 1].id if len(found) > limit else None
-
-    def _repo_of_job(self, of: Of, key: bytes) -> list[JobRepo]:
-        with at_one_moment(self._events):
-            (number,) = self._find([key])
-            if number is None:
-                return []
-            one, classes = listing.one(self._events, number)
-            if of.counter not in classes:
-                return []
-            (shape,) = self._of_the_job(of, [one])
-        shape.state = classes[of.counter].name.lower()
-        return [shape]
-
-    def _of_the_job(self, of: Of, found: Sequence[Listed]) -> list[JobRepo]:
-        times = read.times(self._events, {one.since for one in found})
-        counters = counters_of(self._events, [one.id for one in found])
-        names = targets.counters(self._events, [Nsid(one) for one in of.collections])
-        return [
-            JobRepo(
-                did=one.did,
-                pds_endpoint=covered.pds(one.host),
-                status="completed" if one.kind in _HERE else "pending",
-                records_fetched=one.live,
-                state=one.kind.name.lower(),
-                since=utc_text(times[one.since]),
-                position=one.since,
-                reason=_why(one),
-                collections=sorted(
-                    names[counter] for counter, _ in counters[one.id] if counter in names
-                ),
-            )
-            for one in found
-        ]
-
-    def _hosted(self, counter: int, after: int) -> "_Hosted":
-        rows = self._events.execute(
-            "SELECT repo, host.name, class IN (3, 4), live FROM seen"
-            " JOIN host ON host.number = seen.host JOIN repo ON repo.id = seen.repo"
-            " WHERE host > 0 AND repo > ? ORDER BY repo LIMIT ?",
-            (after, PIECE),
-        ).fetchall()
-        counters = counters_of(self._events, [row[0] for row in rows])
-        ours = [row for row in rows if any(one == counter for one, _ in counters[row[0]])]
-        return _Hosted(ours, rows[-1][0] if rows else after, more=len(rows) == PIECE)
-
-    def _whole(self, of: Of) -> tuple[int, int, int]:
-        """(repositories, those that are here, records) of a job."""
-        classes = repos.counts(self._events, of.counter)
-        records = jobs.find(self._events, of.job.id)[0][1] if of.job is not None else 0
-        return sum(classes.values()), sum(classes.get(kind, 0) for kind in _HERE), records
-
-
-class _Hosted(NamedTuple):
-    ours: list[tuple[int, str, int, int]]
-    last: int
-    more: bool
+            known = sorted({number for number in self._find(keys) if number is not None})
+            for some in batches(known):
+                (n,) = self._events.execute(
+                    f"SELECT count(*) FROM repo WHERE id IN ({places(some)})"
+                    " AND handed IS NOT NULL AND class <> ?",
+                    (*some, int(Class.GONE)),
+                ).fetchone()
+                found += n
+        return found
 
 
 def _behind(one: Listed, since: float) -> Behind:
@@ -222,12 +164,6 @@ def _behind(one: Listed, since: float) -> Behind:
         sentence=covered.says(one),
         next=covered.comes_next(one),
     )
-
-
-def _why(one: Listed) -> str | None:
-    if one.kind in (Class.FAILED, Class.GONE):
-        return listing.reason(one)
-    return covered.says(one) if one.kind in (Class.PARKED, Class.HELD) or one.differs else None
 
 
 def _retryable(faults: dict[Fault, int]) -> int:

@@ -1,0 +1,199 @@
+"""A comparison that was asked for is carried out to its end, whatever crashes in between; who is in
+a sample depends on the seed alone."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import trio
+from support.given import LIKES, POSTS, did
+from support.servers import Servers
+from trio.testing import MockClock
+from unit.reconcile.conftest import Side, living
+
+from backfilld.network.opened import Network
+from backfilld.reconcile.choosing import sample
+from backfilld.reconcile.reconciler import AT_ONCE_MAX, BATCH, Ended, TooMany
+from backfilld_events.catalog.reconcile import ReconcileAsked, ReconcileEnded, ReposCompared
+from backfilld_events.ids import Cid, Did, Nsid, Rkey, pack, unpack_one
+
+ONE = Cid("bafyreione")
+SOME = [did(n) for n in range(1, 2 * BATCH + 21)]
+
+
+def records(*rkeys: str) -> dict[Nsid, dict[Rkey, Cid]]:
+    return {POSTS: {Rkey(rkey): ONE for rkey in rkeys}}
+
+
+def asked(dids: list[Did] | None, *, repair: bool = False) -> ReconcileAsked:
+    return ReconcileAsked(
+        scope="some", collections=[POSTS], method="list", count=None if dids is None else len(dids),
+        dids=pack(dids or []), job=None, repair=repair,
+    )  # fmt: skip
+
+
+def stocked(side: Side, servers: Servers) -> None:
+    """All agree but the last, which lacks one."""
+    for who in SOME:
+        pds = servers.has(who, records("a", "b"), servers.pds(f"pds{int(who[-1] > 'm')}.example"))
+        side.holds(who, records("a", "b"))
+    pds.records[SOME[-1]] = records("a", "b", "c")
+
+
+async def until(done: Callable[[], bool]) -> None:
+    with trio.fail_after(3600):
+        while not done():
+            await trio.sleep(0.5)
+
+
+async def carried_out(side: Side, event: ReconcileAsked) -> list[ReposCompared]:
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(side.reconciler.run)
+        await side.reconciler.ask(event, "uid:1000")
+        await until(lambda: not side.journal.state.reconciles)
+        nursery.cancel_scope.cancel()
+    return [one for one in side.told() if isinstance(one, ReposCompared)]
+
+
+@pytest.mark.parametrize("dids", [SOME, None], ids=["named", "all"])
+async def test_every_repository_is_compared_once_batch_by_batch(
+    side: Side, servers: Servers, dids: list[Did] | None, autojump_clock: MockClock
+) -> None:
+    stocked(side, servers)
+    batches = await carried_out(side, asked(dids))
+    assert [one.count for one in batches] == [BATCH, BATCH, 20]
+    assert sum(one.records for one in batches) == 2 * (len(SOME) - 1)
+    (differing,) = [differing for one in batches for differing in one.differing]
+    assert unpack_one(differing.repo) == SOME[-1]
+    assert side.told()[-1] == ReconcileEnded("")
+    assert side.mended == []
+
+
+async def test_what_is_to_be_repaired_is_handed_on_before_it_is_in_the_log(
+    side: Side, servers: Servers, autojump_clock: MockClock
+) -> None:
+    stocked(side, servers)
+    await carried_out(side, asked(SOME, repair=True))
+    assert side.mended == [SOME[-1]]
+
+
+async def test_nothing_to_compare_ends_at_once(side: Side, autojump_clock: MockClock) -> None:
+    assert await carried_out(side, asked(None)) == []
+    assert side.told()[-1] == ReconcileEnded("")
+
+
+@pytest.mark.parametrize("dids", [SOME, None], ids=["named", "all"])
+async def test_after_a_restart_it_goes_on_where_it_stopped(
+    tmp_path: Path,
+    network: Network,
+    servers: Servers,
+    dids: list[Did] | None,
+    autojump_clock: MockClock,
+) -> None:
+    async with living(tmp_path, network) as side:
+        stocked(side, servers)
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(side.reconciler.run)
+            one = await side.reconciler.ask(asked(dids), "uid:1000")
+            await until(lambda: side.journal.state.reconciles[one.id].compared == BATCH)
+            nursery.cancel_scope.cancel()
+    for pds in servers.hosts.values():
+        pds.asked.clear()
+    async with living(tmp_path, network) as side:
+        assert side.journal.state.reconciles[one.id].upto == BATCH
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(side.reconciler.run)
+            await until(lambda: not side.journal.state.reconciles)
+            nursery.cancel_scope.cancel()
+        counts = [one.count for one in side.told() if isinstance(one, ReposCompared)]
+    assert counts == [BATCH, BATCH, 20]
+    again = sum(pds.asked.count("listRecords") for pds in servers.hosts.values())
+    assert 2 * (BATCH + 20) <= again < 2 * (len(SOME) - 1)
+
+
+async def test_one_that_is_broken_off_ends_and_says_by_whom(
+    side: Side, servers: Servers, autojump_clock: MockClock
+) -> None:
+    stocked(side, servers)
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(side.reconciler.run)
+        one = await side.reconciler.ask(asked(SOME), "uid:1000")
+        await until(lambda: side.journal.state.reconciles[one.id].compared == BATCH)
+        await side.reconciler.break_off(one.id, "uid:7")
+        await trio.sleep(600)
+        nursery.cancel_scope.cancel()
+    assert side.told()[-1] == ReconcileEnded("uid:7 broke it off")
+    with pytest.raises(Ended):
+        await side.reconciler.break_off(one.id, "uid:7")
+    shape = await side.views.comparison(one.id[:6])
+    assert shape is not None
+    assert (shape.state, shape.compared) == ("broken_off", BATCH)
+    assert shape.sentence.endswith("; not all: uid:7 broke it off")
+
+
+async def test_there_are_only_so_many_at_once(side: Side, autojump_clock: MockClock) -> None:
+    for _ in range(AT_ONCE_MAX):
+        await side.reconciler.ask(asked(SOME), "uid:1000")
+    with pytest.raises(TooMany):
+        await side.reconciler.ask(asked(SOME), "uid:1000")
+
+
+async def test_the_whole_answer_is_one_line(
+    side: Side, servers: Servers, autojump_clock: MockClock
+) -> None:
+    stocked(side, servers)
+    pds = servers.has(SOME[0], records("a", "b"), servers.pds("moody.example"))
+    pds.inactive[SOME[0]] = "deactivated"
+    del servers.documents[SOME[1]]
+    side.forgets(SOME[2], POSTS, "a")
+    side.buries(SOME[2], POSTS, "a")
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(side.reconciler.run)
+        one = await side.reconciler.ask(asked(SOME), "uid:1000")
+        running = await side.views.comparison(one.id)
+        await until(lambda: not side.journal.state.reconciles)
+        nursery.cancel_scope.cancel()
+    assert running is not None
+    assert (
+        running.sentence
+        == "0 of 120 repositories compared so far: 0 agree to the record (0 records)"
+    )
+    shape = await side.views.comparison(one.id)
+    assert shape is not None
+    news = "its server has a newer commit than we: news may be under way"
+    assert shape.sentence == (
+        "120 repositories compared with their servers: 116 agree to the record (232 records); "
+        f"2 differ: {SOME[2]} -1 +0 ~0 ({news}; 1 dead letter may explain it: backfillctl "
+        f"dead-letters ls; backfillctl repo {SOME[2]}), {SOME[-1]} -1 +0 ~0 ({news}; "
+        f"backfillctl repo {SOME[-1]}); 1 could not be read (not_found 1); "
+        "1 left out: the account is not active"
+    )
+    assert shape.agreeing + shape.differing + shape.unread == shape.compared == shape.total
+    assert await side.views.comparison("nothing") is None
+
+
+async def test_a_sample_is_the_same_for_the_same_seed_and_of_the_collection_alone(
+    side: Side, autojump_clock: MockClock
+) -> None:
+    for n, who in enumerate(SOME):
+        side.holds(who, records("a") if n % 2 else {LIKES: {Rkey("a"): ONE}})
+    first = await sample(side.views, [POSTS], None, 10, "seed")
+    assert (len(first.dids), first.of) == (10, len(SOME) // 2)
+    assert set(first.dids) <= set(SOME[1::2])
+    assert await sample(side.views, [POSTS], None, 10, "seed") == first
+    assert (await sample(side.views, [POSTS], None, 10, "other")).dids != first.dids
+    everybody = await sample(side.views, [POSTS, LIKES], None, 1000, "seed")
+    assert sorted(everybody.dids) == sorted(SOME)
+
+
+async def test_repositories_are_found_also_where_few_have_rows(
+    side: Side, monkeypatch: pytest.MonkeyPatch, autojump_clock: MockClock
+) -> None:
+    monkeypatch.setattr("backfilld.control.views.base.PIECE", 7)
+    for n, who in enumerate(SOME):
+        side.holds(who, records("a", "b", "c", "d", "e", "f", "g", "h") if n == 90 else {
+            LIKES: {Rkey("a"): ONE}
+        })  # fmt: skip
+    assert (await sample(side.views, [POSTS], None, 10, "seed")).dids == [SOME[90]]
+    held = await side.views.held(SOME[90], [POSTS, LIKES])
+    assert (len(held.rows[POSTS]), len(held.rows[LIKES])) == (8, 0)
