@@ -1,7 +1,8 @@
-"""./dev bench [NAME ...] [--json] [--quick] [--list]"""
+"""./dev bench [NAME ...] [--json] [--quick] [--size N] [--list]"""
 
 import argparse
 import importlib
+import inspect
 import pkgutil
 
 import msgspec
@@ -17,6 +18,7 @@ def main() -> None:
     parser.add_argument("names", nargs="*", metavar="NAME", help="; ".join(names))
     parser.add_argument("--json", action="store_true", help="one JSON line a benchmark")
     parser.add_argument("--quick", action="store_true", help="a tenth of the size: to try it")
+    parser.add_argument("--size", type=int, help="how many, where that can be said")
     parser.add_argument("--list", action="store_true", help="say what there is, and end")
     asked = parser.parse_args()
     for unknown in set(asked.names) - set(names):
@@ -29,7 +31,9 @@ def main() -> None:
             print(f"{name:12} {program.ABOUT}")
             continue
         try:
-            lines, notes = program.run(quick=asked.quick)
+            takes = inspect.signature(program.run).parameters
+            size = {"size": asked.size} if asked.size and "size" in takes else {}
+            lines, notes = program.run(quick=asked.quick, **size)
         except programs.Needs as missing:
             print(f"{name}: not run: {missing}\n")
             continue

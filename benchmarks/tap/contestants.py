@@ -69,11 +69,12 @@ class Daemon(Client):
         """Gives it the lexicon."""
         body = {"lexicon_json": LEXICON, "backfill": backfill}
         answer = self._control.post("/admin/lexicons", msgspec.json.encode(body))
-        self._job = answer.get("backfill_job_id", "")
+        self._job = answer.body.get("backfill_job_id", "")
 
     def synced(self) -> bool:
         """Whether it says that all its job is about is here."""
-        return bool(self._control.get(f"/admin/backfill/{self._job}")["sync"]["state"] == "synced")
+        job = self._control.get(f"/admin/backfill/{self._job}")
+        return bool(job["sync"]["state"] == "synced")
 
     def _health(self) -> dict[str, object] | None:
         """What it says of its channel; None while it is starting."""

@@ -8,11 +8,9 @@ from typing import NamedTuple
 
 import httpx
 import trio
-from msgspec.structs import replace
 
 from backfilld_events.catalog.source import Differing, ReposDiffer
 from backfilld_events.eventlog import EventLog
-from backfilld_events.folds.child import Child
 from backfilld_events.folds.reconcile import Reconcile
 from backfilld_events.ids import Did, Nsid, pack_one
 from backfilld_events.row import NewEvent
@@ -22,13 +20,12 @@ from .backfill.desk import Desk
 from .backfill.mender import Mender
 from .backfill.observer import Observer
 from .backfill.outings import Outings
-from .backfill.plan import Limits
 from .backfill.recount import Recount
 from .backfill.runner import Runner
 from .backfill.schedule import Schedule
 from .backfill.stalls import fetch_timeout
 from .backfill.stallwatch import Senses, StallWatch
-from .backfill.standing import scene
+from .backfill.standing import Scene, scene
 from .backfill.steps import Steps
 from .clock import Clock, system
 from .config import Config, Secret
@@ -45,6 +42,7 @@ from .delivery.removal import Remover
 from .delivery.sweeping import Sweeper
 from .discovery.relay import Relay
 from .journal import Journal
+from .limits import filters_now, limits_now
 from .network.opened import Network
 from .notify.notifier import Notifier
 from .recheck import recheck
@@ -101,107 +99,140 @@ class Parts(NamedTuple):
     door: Door
 
 
+class _Common:
+    """What several parts share."""
+
+    def __init__(self, opened: Opened, given: Given) -> None:
+        settings, world = given.config(), given.world
+        self.opened, self.given, self.settings, self.clock = opened, given, settings, world.clock
+        self.lanes = opened.lane_views
+        self.tap = TapHttp(opened.taps, settings.tap.url, world.clock)
+        self.journal = Journal(opened.log, world.worker(), world.clock)
+        self.index_worker = world.worker()
+        self.ledger = Ledger(opened.store, self.index_worker, self.journal)
+        self.limits = partial(limits_now, given.config, opened.log)
+        self.wanted = partial(_wanted, self.journal)
+        self.asker = TapAsker(self.tap, self.journal, self.ledger.catch_up)
+        self.outings = Outings(self.tap, self.journal, self.lanes.outing)
+        self.child = _child(given, self.journal)
+        self.counters = TapCounters(self.tap, world.clock)
+
+
 def assembled(opened: Opened, given: Given) -> Parts:
     """The parts of a life."""
-    settings, world = given.config(), given.world
-    clock, lanes = world.clock, opened.lane_views
-    tap = TapHttp(opened.taps, settings.tap.url, clock)
-    journal = Journal(opened.log, world.worker(), clock)
-    desk, index_worker = Desk(journal), world.worker()
-    ledger = Ledger(opened.store, index_worker, journal)
-    lister = Relay(opened.relays, clock, float(settings.relay.timeout))
-    limits = partial(limits_now, given.config, opened.log)
-    wanted = partial(_wanted, journal)
-    pump = Pump(
-        partial(_open_channel, given),
-        settings.tap.url,
-        opened.store,
-        index_worker,
-        journal,
-        clock,
-        wanted,
-        GroupLimits(settings.index.group_max, float(settings.index.group_wait)),
-        ledger.wake,
-    )
-    steps = Steps(lister, tap, lanes.dids, clock, world.jitter)
-    runner = Runner(journal, steps, clock, limits)
-    stage = lambda: scene(journal.state.jobs, limits(), runner.busy)  # noqa: E731
-    notifier = Notifier(journal, settings, world, stage)
-    asker = TapAsker(tap, journal, ledger.catch_up)
-    sweeper = Sweeper(
-        opened.store, index_worker, ledger, clock, wanted, partial(_sent, journal, settings, lanes)
-    )
-    counters, child = TapCounters(tap, clock), _child(given, journal)
-    outings = Outings(tap, journal, lanes.outing)
-    senses = Senses(
-        heard=lambda: (pump.frame_at, pump.unacked),
-        tap=counters.glance,
-        cursor=partial(_cursor, tap),
-        stuck=lanes.stuck,
-        first=lanes.first_unsettled,
-        limits=limits,
-        lacking=lambda: [] if child is None else child.now().lacking,
-        cure=None if child is None else partial(_started_anew, child, outings),
-    )
-    stalls = StallWatch(
-        settings.tap.url, senses, asker, journal, clock,
-        fetch_timeout(settings.tap.env.get("TAP_REPO_FETCH_TIMEOUT", "")),
-    )  # fmt: skip
-    door = Door(
-        desk=desk,
-        journal=journal,
-        views=opened.views,
-        log_views=opened.log_views,
-        counters=counters,
-        config=given.config,
-        unacked=lambda: pump.unacked,
-        rebuilt=opened.log.rebuilt,
-        stop=given.stop,
-        clock=clock,
-        at_rest=runner.at_rest,
-        remover=Remover(opened.store, index_worker, journal, ledger, clock),
-        letters=DeadLetters(
-            opened.store, index_worker, ledger, clock, wanted, opened.network.records.now
-        ),
-        network=opened.network,
-        send_samples=notifier.send_samples,
-        reconciler=reconciler(journal, opened.network, lanes, partial(_mend, journal)),
-        tap_child=child,
-        quiet=lambda: stalls.quiet,
-        handed_over=lambda: steps.handed_over,
-    )
-    observer = Observer(
-        asker, lanes.due, lanes.with_tap, journal, clock, lambda: given.config().tap.info_rate
-    )
-    mender = Mender(
-        asker,
-        outings,
-        lanes.needy,
-        sweeper.sweep,
-        journal,
-        clock,
-        lambda: limits().room,
-    )
-    recount = Recount(tap, journal, lanes.expected, lambda: given.config().tap.stats_interval)
-    schedule = Schedule(journal, desk, clock, lambda: given.config().jobs)
+    all_, world = _Common(opened, given), given.world
+    journal, ledger, clock = all_.journal, all_.ledger, all_.clock
+    lister = Relay(opened.relays, clock, float(all_.settings.relay.timeout))
+    steps = Steps(lister, all_.tap, all_.lanes.dids, clock, world.jitter)
+    runner, pump = Runner(journal, steps, clock, all_.limits), _pump(all_)
+
+    def stage() -> Scene:
+        return scene(journal.state.jobs, all_.limits(), runner.busy)
+
+    notifier = Notifier(journal, all_.settings, world, stage)
+    stalls, desk = _stalls(all_, pump), Desk(journal)
+    door = _door(all_, desk, runner, steps, pump, stalls, notifier)
     tasks: list[Callable[[], Awaitable[None]]] = [
         runner.run,
-        observer.run,
-        mender.run,
-        recount.run,
+        *_menders(all_),
         stalls.run,
         ledger.run,
-        schedule.run,
+        Schedule(journal, desk, clock, lambda: given.config().jobs).run,
         notifier.run,
         opened.views.sampling,
         partial(estimating, journal, opened.views),
         door.remover.run,
-        Departed(opened.store, index_worker, journal, ledger).run,
+        Departed(opened.store, all_.index_worker, journal, ledger).run,
         door.reconciler.run,
         door.counters.sampling,
         partial(recheck, opened.log.state, opened.log_views.fold, journal.distrust),
     ]
-    return Parts(journal, ledger, runner, tasks, door.tap_child, pump, door)
+    return Parts(journal, ledger, runner, tasks, all_.child, pump, door)
+
+
+def _pump(all_: _Common) -> Pump:
+    index = all_.settings.index
+    return Pump(
+        partial(_open_channel, all_.given),
+        all_.settings.tap.url,
+        all_.opened.store,
+        all_.index_worker,
+        all_.journal,
+        all_.clock,
+        all_.wanted,
+        GroupLimits(index.group_max, float(index.group_wait)),
+        all_.ledger.wake,
+    )
+
+
+def _menders(all_: _Common) -> list[Callable[[], Awaitable[None]]]:
+    """Learn how the repositories stand, and do what they need."""
+    lanes, journal, clock, config = all_.lanes, all_.journal, all_.clock, all_.given.config
+    sent = partial(_sent, journal, all_.settings, lanes)
+    sweeper = Sweeper(
+        all_.opened.store, all_.index_worker, all_.ledger, clock, all_.wanted, sent
+    )  # fmt: skip
+    observer = Observer(
+        all_.asker, lanes.due, lanes.with_tap, journal, clock, lambda: config().tap.info_rate
+    )
+    mender = Mender(
+        all_.asker, all_.outings, lanes.needy, sweeper.sweep, journal, clock,
+        lambda: all_.limits().room,
+    )  # fmt: skip
+    recount = Recount(all_.tap, journal, lanes.expected, lambda: config().tap.stats_interval)
+    return [observer.run, mender.run, recount.run]
+
+
+def _stalls(all_: _Common, pump: Pump) -> StallWatch:
+    child, lanes = all_.child, all_.lanes
+    senses = Senses(
+        heard=lambda: (pump.frame_at, pump.unacked),
+        tap=all_.counters.glance,
+        cursor=partial(_cursor, all_.tap),
+        stuck=lanes.stuck,
+        first=lanes.first_unsettled,
+        limits=all_.limits,
+        lacking=lambda: [] if child is None else child.now().lacking,
+        cure=None if child is None else partial(_started_anew, child, all_.outings),
+    )
+    timeout = fetch_timeout(all_.settings.tap.env.get("TAP_REPO_FETCH_TIMEOUT", ""))
+    return StallWatch(
+        all_.settings.tap.url, senses, all_.asker, all_.journal, all_.clock, timeout
+    )  # fmt: skip
+
+
+def _door(
+    all_: _Common,
+    desk: Desk,
+    runner: Runner,
+    steps: Steps,
+    pump: Pump,
+    stalls: StallWatch,
+    notifier: Notifier,
+) -> Door:
+    opened, journal, clock = all_.opened, all_.journal, all_.clock
+    store, worker, ledger, network = opened.store, all_.index_worker, all_.ledger, opened.network
+    return Door(
+        desk=desk,
+        journal=journal,
+        views=opened.views,
+        log_views=opened.log_views,
+        counters=all_.counters,
+        config=all_.given.config,
+        unacked=lambda: pump.unacked,
+        rebuilt=opened.log.rebuilt,
+        stop=all_.given.stop,
+        clock=clock,
+        at_rest=runner.at_rest,
+        remover=Remover(store, worker, journal, ledger, clock),
+        letters=DeadLetters(store, worker, ledger, clock, all_.wanted, network.records.now),
+        network=network,
+        send_samples=notifier.send_samples,
+        reconciler=reconciler(journal, network, all_.lanes, partial(_mend, journal)),
+        tap_child=all_.child,
+        quiet=lambda: stalls.quiet,
+        handed_over=lambda: steps.handed_over,
+    )
 
 
 async def _cursor(tap: TapHttp) -> int:
@@ -214,36 +245,6 @@ async def _started_anew(child: TapChild, outings: Outings, dids: Sequence[Did]) 
     await child.restart(f"it hangs at {len(dids)} repositories", out)
 
 
-def limits_now(config: Callable[[], Config], log: EventLog) -> Limits:
-    """What planning needs of the configuration in force, and of Tap as it is."""
-    one, child = config(), log.state.child
-    most = one.tap.unsettled_max
-    return replace(
-        configured(one),
-        room=max(0, most - log.unsettled) if most else None,
-        unsettled=log.unsettled,
-        filters=_filters(child) if one.tap.supervise else None,
-    )
-
-
-def configured(one: Config) -> Limits:
-    """What planning needs of a configuration."""
-    most = one.tap.unsettled_max
-    return Limits(
-        relays=tuple(dict.fromkeys(url.rstrip("/") for url in one.relay.urls)),
-        page_size=one.relay.page_size,
-        attempts_max=one.relay.max_attempts,
-        relay_backoff_s_max=float(one.relay.backoff_max),
-        batch_size=min(one.tap.batch_size, most) if most else one.tap.batch_size,
-        read_ahead=max(one.jobs.read_ahead, one.tap.batch_size),
-        concurrent=one.jobs.concurrent,
-    )
-
-
-def _filters(child: Child) -> frozenset[Nsid]:
-    return frozenset(child.filters) if child.running else frozenset()
-
-
 def _wanted(journal: Journal) -> frozenset[Nsid]:
     lexicons = journal.state.lexicons.values()
     return frozenset(lexicon.nsid for lexicon in lexicons if lexicon.is_record)
@@ -253,7 +254,7 @@ async def _sent(journal: Journal, settings: Config, views: Views) -> Container[N
     """The collections that Tap is known to send."""
     state = journal.state
     if settings.tap.supervise:
-        return _filters(state.child)
+        return filters_now(state.child)
     return await views.delivered_since(state.source.opened)
 
 

@@ -20,7 +20,7 @@ from backfilld_events.eventlog import EventLog
 from backfilld_events.row import NewEvent
 
 from . import __version__, asking, config, systemd
-from .assembly import Given, Opened, Parts, World, assembled, limits_now
+from .assembly import Given, Opened, Parts, World, assembled
 from .backfill.standing import Scene, scene
 from .config import Config
 from .control.door import Door
@@ -29,6 +29,7 @@ from .control.serving.server import serve
 from .control.views import Views
 from .dashboard import mount as dashboard
 from .journal import Journal
+from .limits import limits_now
 from .network.opened import open_network
 from .records.accounts import Policies
 from .records.sqlite import SqliteStore

@@ -217,6 +217,15 @@ def unpack_keys(packed: bytes) -> list[bytes]:
     return keys
 
 
+def keys_at(packed: bytes, ordinals: Sequence[int]) -> list[bytes]:
+    """Some of them alone, at the cost of those. Raises ValueError."""
+    others, body = _split(packed)
+    return [
+        pack_one(others[i]) if i in others else body[i * _PLC_BYTES : (i + 1) * _PLC_BYTES]
+        for i in ordinals
+    ]
+
+
 def _split(packed: bytes) -> tuple[dict[int, Did], bytes]:
     """The table in front, by ordinal, and the 15-byte rows behind it."""
     others: dict[int, Did] = {}

@@ -1,13 +1,14 @@
 """Rows compared with the server of their repository: a real daemon, over sockets."""
 
 import json
+import os
 from collections.abc import Iterator
 from contextlib import ExitStack
 from typing import Any, NamedTuple
 from urllib.parse import urlencode
 
 import pytest
-from support.jobs import a_did, started
+from support.jobs import started
 from support.machine import LEXICON, STATUS, Machine, until
 from support.web_server import Web, web_server
 
@@ -33,8 +34,10 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
         body = json.dumps({"lexicon_json": LEXICON, "backfill": False}).encode()
         until(lambda: machine.control.post("/admin/lexicons", body))
         job = started(machine, collection=STATUS)
-        until(lambda: machine.control.get(f"/admin/backfill/{job}")["sync"]["open"] == 0)
-        did = Did(a_did(machine))
+        path = f"/admin/backfill/{job}"
+        until(lambda: machine.control.get(path)["sync"]["state"].startswith("synced"))
+        newest = machine.control.get("/admin/records", collection=STATUS)["records"]
+        did = Did(newest[0]["did"])
         web.knows(did)
         query = {"collection": STATUS, "did": did, "limit": 100}
         records = machine.control.get("/admin/records", **query)["records"]
@@ -89,6 +92,18 @@ def test_a_sample_is_by_chance_and_who_cannot_be_read_is_named(world: World) -> 
     assert told["compared"] == 3
     assert {one["kind"] for one in told["unreadable"]} <= {"not_found"}
     assert told["unread"] >= 2
+
+
+def test_all_that_a_job_found_can_be_compared_and_one_broken_off(world: World) -> None:
+    asked = json.dumps({"job": "last", "all": True}).encode()
+    begun = world.machine.control.post(PATH, asked).body
+    assert begun["scope"].startswith("all repositories of job ")
+    assert (begun["state"], begun["total"]) == ("running", None)
+    ended = world.machine.control.delete(f"{PATH}/{begun['id'][:8]}").body
+    assert (ended["state"], ended["why"]) == ("broken_off", f"uid:{os.getuid()} broke it off")
+    with pytest.raises(Refusal) as refusal:
+        world.machine.control.delete(f"{PATH}/{begun['id']}")
+    assert refusal.value.status == 409
 
 
 @pytest.mark.parametrize(

@@ -101,6 +101,24 @@ async def test_records_that_were_deleted_while_nobody_looked_vanish_after_a_refe
         assert "index.ghosts-removed" in lab.said()
 
 
+async def test_what_was_fetched_anew_and_synced_stays_so_when_some_of_it_cannot_be_read(
+    tmp_path: Path, autojump_clock: Clock
+) -> None:
+    """Its ghosts cannot be told then; that is said, and changes nothing else."""
+    world = World(4, 30, (STATUS,), (2, 6), odd_share=1.0, odd_fates=["undecodable"])
+    async with SandboxNetwork(world) as network:
+        lab = Lab(tmp_path, network)
+        async with lab.living() as (_, desk):
+            await backfilled(lab, desk)
+            again = await lab.start(desk, StartJob(STATUS, mode="refetch"))
+            await lab.until_synced(again)
+            end = trio.current_time() + 300
+            while trio.current_time() < end:
+                assert counts(lab) == {Class.SYNCED: 30}
+                await trio.sleep(0.5)
+        assert "tap.repos-differ" in lab.said()
+
+
 async def test_one_429_does_not_keep_a_host_waiting_for_two_minutes(
     tmp_path: Path, autojump_clock: Clock
 ) -> None:

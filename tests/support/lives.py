@@ -13,7 +13,7 @@ from pathlib import Path
 import msgspec
 import trio
 
-from backfilld.assembly import World, configured
+from backfilld.assembly import World
 from backfilld.backfill.commands import StartJob, UploadLexicon
 from backfilld.backfill.desk import Desk
 from backfilld.backfill.plan import Limits
@@ -30,6 +30,7 @@ from backfilld.config.keys import (
 from backfilld.control.views import Views
 from backfilld.journal import Journal
 from backfilld.lexicons import parse
+from backfilld.limits import configured
 from backfilld.records.store import Receipt
 from backfilld.sandbox.network import RELAY_URL, TAP_URL, SandboxNetwork
 from backfilld.service import Service
@@ -37,7 +38,7 @@ from backfilld.worker import InlineWorker
 from backfilld_events import ids
 from backfilld_events.audit.show import as_data
 from backfilld_events.audit.verify import verify
-from backfilld_events.catalog.index import RecordsCommitted, RecordsRemoved
+from backfilld_events.catalog.index import GhostsRemoved, RecordsCommitted, RecordsRemoved
 from backfilld_events.catalog.job import BatchHandedOff, DidsGiven, PageDiscovered
 from backfilld_events.folds.job import Job
 from backfilld_events.ids import Did, Nsid
@@ -194,13 +195,25 @@ class Lab:
                 for one in event.repos:
                     key = (ids.unpack_one(one.repo), event.collection)
                     sums[key] = sums.get(key, 0) - one.count
+            elif isinstance(event, GhostsRemoved):
+                assert event.receipt == last + 1
+                last = event.receipt
+                for nsid, count in event.collections:
+                    key = (ids.unpack_one(event.repo), nsid)
+                    sums[key] = sums.get(key, 0) - count
         for receipt in self._receipts(after=last):  # written, and not yet in the log
             for did, nsid, counts in receipt.counts:
                 sums[did, nsid] = sums.get((did, nsid), 0) + counts.inserted - counts.deleted
-        held: dict[tuple[str, str], int] = {}
-        for who, what, *_ in self.index():
-            held[who, what] = held.get((who, what), 0) + 1
-        assert {key: n for key, n in sums.items() if n} == held
+        assert {key: n for key, n in sums.items() if n} == self._held()
+
+    def _held(self) -> dict[tuple[str, str], int]:
+        """How many rows there are of each repository and collection, shown or not."""
+        with closing(open_reader(self.folder / "records.db")) as db:
+            found = db.execute(
+                "SELECT did, nsid, count(*) FROM record JOIN repo ON repo.id = repo"
+                " JOIN collection ON collection.id = collection WHERE cid IS NOT NULL GROUP BY 1, 2"
+            )
+            return {(who, what): n for who, what, n in found}
 
     def _receipts(self, after: int) -> list[Receipt]:
         with closing(open_reader(self.folder / "records.db")) as db:

@@ -89,7 +89,7 @@ def sentence(shape: ReconcileShape, unread: Mapping[str, int]) -> str:
         of = "" if shape.total is None else f" of {shape.total:,}"
         begin = f"{shape.compared:,}{of} repositories compared so far"
     elif shape.state == "ended" and not shape.compared:
-        return f"Nothing to compare: {shape.scope}, and there is none"
+        return f"Nothing to compare: no repository here has rows of {', '.join(shape.collections)}"
     agree = "agrees" if shape.agreeing == 1 else "agree"
     records = _count(shape.records, "record", "records")
     parts = [f"{shape.agreeing:,} {agree} to the record ({records})"]

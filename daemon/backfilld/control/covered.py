@@ -256,6 +256,11 @@ def retry_at(one: Listed, observed_at: float | None) -> float | None:
     return observed_at + tap_waits_s(one.retries)
 
 
+def handle(one: Listed) -> str | None:
+    """Its handle, as far as it is one. Source: atproto.com/specs/handle, on handle.invalid."""
+    return None if one.handle in (None, "", "handle.invalid") else one.handle
+
+
 def pds(host: str | None) -> str | None:
     """The address of a server by its name."""
     return None if host is None else f"https://{host}"

@@ -7,7 +7,7 @@ and fixed words. Source of the format: the Prometheus text exposition format, ve
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Literal, NamedTuple
 
-CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
+CONTENT_TYPE = "text/plain; version=0.0.4"  # the charset is added
 COLLECTIONS_MAX = 200  # by name; more are left out, and counted in backfilld_collections
 PREFIX = "backfilld_"
 

@@ -4,14 +4,17 @@ from typing import Any
 
 from litestar import Response
 
+from ..control import covered
 from ..control.door import Asked
 from ..control.problems import BadRequest
+from ..control.routes.coverage import job_of
 from ..control.routes.jobs import the_job
 from ..control.shapes import JobDetail
-from .bars import bars, coverage
-from .frame import TEMPLATES, Frame
+from . import covering, places
+from .bars import bars
+from .frame import Frame, rendered
 from .listing import saying
-from .live import Part, View
+from .live import View
 
 EVENTS = 20
 
@@ -22,6 +25,7 @@ _PARTS = {
     "may": "does",
     "lanes": "lanes",
     "coverage": "coverage",
+    "errors": "errors",
     "events": "events",
 }
 
@@ -32,8 +36,9 @@ async def page(frame: Frame, request: Asked, job_id: str, note: str) -> Response
     values = {
         **await _values(frame, job),
         "note": note,
+        "here": "jobs",
         "live": f"/dashboard/live/jobs/{job.id}",
-        "back": f"/dashboard/jobs/{job.id}",
+        "back": places.job(job.id),
     }
     return await frame.page(request, "job.html", values)
 
@@ -46,11 +51,7 @@ async def look(frame: Frame, request: Asked, job_id: str) -> View:
         **await _values(frame, job),
         "csrf": frame.door.csrf(request),
     }
-    parts = [
-        Part(target, TEMPLATES.get_template(f"parts/{name}.html").render(values))
-        for target, name in _PARTS.items()
-    ]
-    return View(parts, [saying(job)])
+    return View(rendered(_PARTS, values), [saying(job)])
 
 
 async def cancel_page(frame: Frame, request: Asked, job_id: str) -> Response[str]:
@@ -64,9 +65,10 @@ async def cancel_page(frame: Frame, request: Asked, job_id: str) -> Response[str
             "Its page shows how it stands.",
         )  # fmt: skip
     values = {
+        "here": "jobs",
         "job": job,
         "left": job.total_repos - job.processed_repos,
-        "back": f"/dashboard/jobs/{job.id}/cancel",
+        "back": f"{places.job(job.id)}/cancel",
     }
     return await frame.page(request, "cancel.html", values)
 
@@ -85,10 +87,13 @@ async def note_of(frame: Frame, job_id: str, wrote: int | None) -> str:
 
 
 async def _values(frame: Frame, job: JobDetail) -> dict[str, Any]:
+    of = await job_of(frame.door, job.id)
+    failed = {} if of.job is None else await frame.door.views.failed(of.job)
     return {
+        **await covering.values(frame, of),
         "job": job,
         "bars": bars(job),
-        "segments": coverage(job.sync.classes),
+        "kinds": covered.kinds(failed),
         "events": await frame.door.views.newest(f"job/{job.id}", EVENTS),
         "events_max": EVENTS,
     }

@@ -4,6 +4,7 @@ The one rule: every text goes through a template that escapes it, and a page may
 elsewhere and run nothing that stands in it.
 """
 
+from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 import jinja2
@@ -18,11 +19,12 @@ from ..control.door import Asked, Door, session_of
 from ..control.health import health
 from ..control.relays import relays
 from ..control.words import counted
-from . import files, say
+from . import files, places, say
+from .live import Part
 from .tap import Looks, tiles
 from .top import top
 
-HOME = "/dashboard/jobs"
+HOME = places.OVERVIEW
 SHARED_S = 0.2  # pages that are shown in the same moment share a look
 THEME_COOKIE = "backfilld_theme"
 THEMES = ("system", "light", "dark")
@@ -55,7 +57,13 @@ class Page(NamedTuple):
     go: str
 
 
-PAGES = (Page("jobs", "Jobs", HOME, "j"),)
+PAGES = (
+    Page("overview", "Overview", HOME, "o"),
+    Page("jobs", "Jobs", places.JOBS, "j"),
+    Page("repos", "Repos", places.REPOS, "r"),
+    Page("tap", "Tap", places.TAP, "t"),
+    Page("letters", "Dead letters", places.LETTERS, "d"),
+)
 
 
 def _templates() -> jinja2.Environment:
@@ -77,6 +85,7 @@ def _templates() -> jinja2.Environment:
         version=__version__,
         pages=PAGES,
         states=say.STATES,
+        to=places,
     )
     return made
 
@@ -109,6 +118,8 @@ class Frame:
         return {
             "top": top(whole.status, whole.verdict, tap, asked, channel, now),
             "tap": tiles(tap, channel.unacked, now),
+            "seen": tap,
+            "health": whole,
             "at": utc_text(now),
             "now": now,
         }
@@ -125,12 +136,19 @@ class Frame:
             "csrf": self.door.csrf(request),
             "signed_in": session_of(request) is not None,
             "back": f"{path}?{query}" if query else path,
-            "here": "jobs",
             "note": "",
             "live": "",
             **values,
         }
         return html(TEMPLATES.get_template(name).render(shown), status)
+
+
+def rendered(parts: Mapping[str, str], values: Mapping[str, Any]) -> list[Part]:
+    """Live parts: the id of the element that each stands in, with the name of its template."""
+    return [
+        Part(target, TEMPLATES.get_template(f"parts/{name}.html").render(values))
+        for target, name in parts.items()
+    ]
 
 
 def html(text: str, status: int = 200) -> Response[str]:

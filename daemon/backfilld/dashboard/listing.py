@@ -1,5 +1,6 @@
 """The page of jobs: the table, Tap's numbers, and the form that starts one."""
 
+from collections.abc import Sequence
 from typing import Any, cast
 from urllib.parse import urlencode
 
@@ -15,14 +16,17 @@ from ..control.problems import BadRequest
 from ..control.shapes import JobShape, Problem
 from ..control.shapes.progress import ActionShape, Plan
 from ..control.views.pages import Sought
+from . import places
 from .forms import StartForm
-from .frame import HOME, TEMPLATES, Frame
-from .live import Part, View
+from .frame import Frame, rendered
+from .live import View
 from .said import Saying
 from .say import STATES, percent, whole
 
 ROWS = 25
 NSIDS_MAX = 1000  # in the list of a field
+
+_PARTS = {"top": "top", "as-of": "as_of", "jobs": "rows", "new": "new", "tap": "tap"}
 
 
 class Watched(Struct, frozen=True):
@@ -72,7 +76,8 @@ async def page(
     lexicons = door.journal.state.lexicons.values()
     watched = Watched(tuple(job.position for job in found.jobs), 0 if before else seen, asked)
     values = {
-        **_rows(found.jobs),
+        **rows(found.jobs),
+        "here": "jobs",
         "asked": asked,
         "new": "",
         "here_url": _address(asked),
@@ -95,17 +100,12 @@ async def look(frame: Frame, request: Asked, watched: Watched) -> View:
     newer = await views.newer(watched.sought, watched.seen) if watched.seen else 0
     values = {
         **stands,
-        **_rows(jobs),
+        **rows(jobs),
         "csrf": frame.door.csrf(request),
         "new": f"{newer:,}" if newer else "",
         "here_url": _address(watched.sought),
     }
-    names = {"top": "top", "as-of": "as_of", "jobs": "rows", "new": "new", "tap": "tap"}
-    parts = [
-        Part(target, TEMPLATES.get_template(f"parts/{name}.html").render(values))
-        for target, name in names.items()
-    ]
-    return View(parts, [saying(job) for job in jobs])
+    return View(rendered(_PARTS, values), [saying(job) for job in jobs])
 
 
 def saying(job: JobShape) -> Saying:
@@ -118,7 +118,8 @@ def saying(job: JobShape) -> Saying:
     return Saying(job.id, job.state, job.sentence, f"{job.total_repos:,} found so far")
 
 
-def _rows(jobs: list[JobShape]) -> dict[str, Any]:
+def rows(jobs: Sequence[JobShape]) -> dict[str, Any]:
+    """What the table of these jobs needs."""
     actions: dict[str, list[ActionShape]] = {
         job.id: outlook.actions(cast(State, job.state), job.completed_at is not None)
         for job in jobs
@@ -127,9 +128,7 @@ def _rows(jobs: list[JobShape]) -> dict[str, Any]:
 
 
 def _address(asked: Sought, **more: int) -> str:
-    query = {"state": asked.state, "collection": asked.collection, **more}
-    given = urlencode({name: value for name, value in query.items() if value})
-    return f"{HOME}?{given}" if given else HOME
+    return places.asked(places.JOBS, state=asked.state, collection=asked.collection, **more)
 
 
 def _live(watched: Watched) -> str:

@@ -13,7 +13,7 @@ from ..control.words import counted
 
 Tone = Literal["good", "busy", "wait", "bad", "muted"]
 
-# a state is told by its word and a shape; the tone only helps
+# a state or class is told by its word and a shape; the tone only helps
 _MARKS: dict[str, tuple[str, Tone]] = {
     "pending": ("○", "busy"),
     "running": ("▸", "busy"),
@@ -29,6 +29,13 @@ _MARKS: dict[str, tuple[str, Tone]] = {
     "syncing": ("◔", "busy"),
     "synced": ("✓", "good"),
     "synced_with_failures": ("≠", "wait"),
+    "discovered": ("○", "muted"),
+    "handed_off": ("▸", "busy"),
+    "arriving": ("◔", "busy"),
+    "empty": ("∅", "good"),
+    "parked": ("‖", "wait"),
+    "held": ("=", "wait"),
+    "gone": ("–", "muted"),
 }
 STATES = (
     "pending", "running", "stalled", "pausing", "paused", "cancelling",
@@ -46,7 +53,7 @@ class Mark(Struct, frozen=True):
 
 
 def mark(word: str) -> Mark:
-    """A state or sync word as a page shows it."""
+    """A state, sync word or class as a page shows it."""
     shape, tone = _MARKS.get(word, ("?", "muted"))
     return Mark(word.replace("_", " "), shape, tone)
 

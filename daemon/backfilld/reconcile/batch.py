@@ -127,7 +127,8 @@ class Batches:
             held = await self._index.held(did, collections)
         except Failure as failure:
             raise Unreadable(failure.kind, failure.message) from failure
-        found, same = compare.apart(held.rows, theirs.rows), compare.same(held.rows, theirs.rows)
+        there = compare.but(theirs.rows, held.removed)
+        found, same = compare.apart(held.rows, there), compare.same(held.rows, there)
         if before is None:
             return _Look(found, same)
         return _Look(compare.still(before.found, found), same, theirs.rev, held.newest)

@@ -9,7 +9,7 @@ that we do not keep), it is looked at once more, `AGAIN_S` later: what the index
 not here, whatever the reason; `Difference.rev` and `newest` tell that news may be under way.
 """
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Final, NamedTuple
 
 from backfilld_events.catalog.reconcile import Difference
@@ -25,10 +25,12 @@ Apart = Mapping[Nsid, Mapping[Rkey, tuple[Cid | None, Cid | None]]]
 
 class Held(NamedTuple):
     """What the index has of a repository: `rows` of the collections that were asked for; `newest`,
-    the highest rev that a row of any collection had before these were read."""
+    the highest rev that a row of any collection had before these were read; `removed`, what a
+    person took out of the index, which is not missing."""
 
     rows: Rows
     newest: Rev | None
+    removed: Mapping[Nsid, Collection[Rkey]] = {}
 
 
 def apart(ours: Rows, theirs: Rows) -> Apart:
@@ -44,6 +46,16 @@ def still(before: Apart, now: Apart) -> Apart:
         for nsid, keys in now.items()
     }
     return {nsid: keys for nsid, keys in found.items() if keys}
+
+
+def but(rows: Rows, removed: Mapping[Nsid, Collection[Rkey]]) -> Rows:
+    """`rows` without what was removed."""
+    return {
+        nsid: {rkey: cid for rkey, cid in keys.items() if rkey not in removed[nsid]}
+        if removed.get(nsid)
+        else keys
+        for nsid, keys in rows.items()
+    }
 
 
 def same(ours: Rows, theirs: Rows) -> int:

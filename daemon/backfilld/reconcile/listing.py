@@ -11,7 +11,7 @@ from backfilld_events.ids import Cid, Did, Nsid, Rkey
 from ..failures import Failure
 from ..network.pds import PAGE_MAX, PdsClient
 
-RECORDS_MAX = 200_000  # of a repository, of either side: 60 MB
+RECORDS_MAX = 200_000  # of a collection in one repository, on either side: 60 MB
 EMPTY_PAGES_MAX = 3
 
 
@@ -53,6 +53,6 @@ async def _listed(
 
 
 def enough(records: int) -> None:
-    """Raises Failure for more records than are compared of one repository."""
+    """Raises Failure for more records than are compared of one collection in a repository."""
     if records > RECORDS_MAX:
         raise Failure("too_large", f"over {RECORDS_MAX:,} records: that many are not compared")

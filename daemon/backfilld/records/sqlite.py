@@ -243,9 +243,7 @@ class SqliteStore:
         if not self._standing.is_anybody_away:
             return {}
         dids = {one.did for one in records}
-        numbers = self._repos.numbers(dids)
-        named = {numbers[did]: did for did in dids}
-        return {named[number]: how for number, how in self._standing.away(named).items()}
+        return self._standing.away(self._repos.numbers(dids), dids)
 
     def _bury(self, dead: list[DeadDelivery], tallies: Tallies, at: int) -> int:
         """Those that have no repository to count under."""

@@ -57,9 +57,15 @@ class Standing:
         """Whether there may be somebody who is not shown."""
         return bool(self._bits)
 
-    def away(self, numbers: Iterable[int]) -> dict[int, Hidden]:
-        """Those of these repositories that are not shown."""
-        return {number: self._hidden(number) for number in numbers if self._is_marked(number)}
+    def away(self, numbers: Mapping[Did, int], dids: Iterable[Did]) -> dict[Did, Hidden]:
+        """Those of these repositories that are not shown; `numbers` has the number of each."""
+        bits, size = self._bits, len(self._bits)
+        found = [  # as `_is_marked` has it: a call for each would cost more than the test
+            did
+            for did in dids
+            if (at := (number := numbers[did]) >> 3) < size and bits[at] >> (number & 7) & 1
+        ]
+        return {did: self._hidden(numbers[did]) for did in found}
 
     def delete(self, limit: int, only: Iterable[int] | None = None) -> Taken:
         """Deletes at most `limit` rows of those who are leaving, or of `only` these."""

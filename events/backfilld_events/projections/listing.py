@@ -138,16 +138,17 @@ def _of_block(
 ) -> list[tuple[int, int]]:
     """(number, class for the counter) of those in the block."""
     first = max(after + 1, block << BLOCK_BITS)
+    classes = {code for code in codes if fault_in(code) is None}
+    faults = {fault for code in codes if (fault := fault_in(code)) is not None}
+    kinds = sorted({*map(int, classes), *((int(Class.FAILED),) if faults else ())})
     rows = db.execute(
         "SELECT id, class, coalesce(fault, 0), held_by.held FROM repo"
         " LEFT JOIN seen ON seen.repo = id"
         " LEFT JOIN member AS held_by ON held_by.repo = id AND held_by.job = ?"
-        " WHERE id >= ? AND id < ?",
-        (counter, first, (block + 1) << BLOCK_BITS),
+        f" WHERE id >= ? AND id < ? AND (class IN ({places(kinds)}) OR held_by.held > 0)",
+        (counter, first, (block + 1) << BLOCK_BITS, *kinds),
     ).fetchall()
     homes = Homes(db, [number for number, *_ in rows])
-    classes = {code for code in codes if fault_in(code) is None}
-    faults = {fault for code in codes if (fault := fault_in(code)) is not None}
     found: list[tuple[int, int]] = []
     for number, kind, fault, held in rows:
         if held is None and counter != ALL and counter not in homes[number]:

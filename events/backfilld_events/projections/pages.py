@@ -5,7 +5,7 @@ first is its repository's. So neither table nor queue repeats a DID: the event h
 """
 
 import sqlite3
-from bisect import bisect_right
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Iterator, Sequence
 
 from msgspec import Struct
@@ -128,15 +128,18 @@ def dids(db: sqlite3.Connection, job: int, first: int, upto: int) -> list[Did]:
 def named(db: sqlite3.Connection, numbers: Sequence[int]) -> list[Did]:
     """The DIDs of repositories, given their numbers in rising order."""
     found: list[Did] = []
-    page, keys = Page(0, 0, 0, 0, 0, 0, 0), list[bytes]()
-    for number in numbers:
-        if number >= page.base + page.count:
-            row = db.execute(
-                f"SELECT {_COLUMNS} FROM page WHERE base <= ? ORDER BY base DESC LIMIT 1", (number,)
-            ).fetchone()
-            page = Page(*row)
-            keys = keys_of(db, page)
-        found.append(ids.unpack_one(keys[number - page.base]))
+    at = 0
+    while at < len(numbers):
+        page = of_number(db, numbers[at])
+        upto = bisect_left(numbers, page.base + page.count, at)
+        places, event = [number - page.base for number in numbers[at:upto]], _event(db, page)
+        if isinstance(event, PageDiscovered | DidsGiven):
+            keys = ids.keys_at(event.dids, places)
+        else:
+            named = keys_named(event)
+            keys = [named[place] for place in places]
+        found += map(ids.unpack_one, keys)
+        at = upto
     return found
 
 

@@ -75,7 +75,7 @@ def to_ask(db: sqlite3.Connection, numbers: Sequence[int]) -> list[Asked]:
 def needy(db: sqlite3.Connection, need: Need, now: float, limit: int) -> list[Asked]:
     """Repositories for which something is to be done, from now on, the longest first."""
     rows = db.execute(
-        f"SELECT id, class IN (1, 2) OR doubt, {_LAST}, host.name, before, ask FROM repo"
+        f"SELECT id, class IN (1, 2) OR doubt OR sweep, {_LAST}, host.name, before, ask FROM repo"
         " LEFT JOIN seen ON seen.repo = id LEFT JOIN host ON host.number = seen.host"
         " WHERE need = ? AND need_at <= ? AND need > 0 ORDER BY need_at LIMIT ?",
         (int(need), now, limit),

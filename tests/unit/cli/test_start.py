@@ -136,13 +136,26 @@ def test_a_job_that_was_there_already_is_joined(daemon: FakeDaemon, ctl: Ctl) ->
     assert ctl("start", NSID).out.startswith(f"Joined job {ID}, which was asked for before")
 
 
-def test_refetch_is_refused_with_the_reason(daemon: FakeDaemon, ctl: Ctl) -> None:
-    ran = ctl("start", NSID, "--mode", "refetch")
-    assert (ran.code, daemon.asked) == (6, [])
-    assert "is not there yet: it removes repositories from Tap" in ran.err
-    assert ctl("start", NSID, "--mode", "nope").code == 2
+def test_a_refetch_asks_first_and_says_what_it_will_not_undo(daemon: FakeDaemon, ctl: Ctl) -> None:
     daemon.answers("POST /admin/backfill", started(), status=201)
+    ran = ctl("start", NSID, "--mode", "refetch")
+    assert (ran.code, daemon.asked) == (2, [])
+    assert "records that do not come again are then removed here" in ran.err
+    assert "--yes" in ran.err
+    assert ctl("start", NSID, "--mode", "refetch", "--yes").code == 0
     assert ctl("start", NSID, "--mode", "add").code == 0
+    assert daemon.bodies == [
+        {"collection": NSID, "mode": "refetch"}, {"collection": NSID, "mode": "add"}
+    ]  # fmt: skip
+    assert "did you mean add?" in ctl("start", NSID, "--mode", "ad").err
+
+
+def test_a_dry_run_says_what_a_refetch_would_take_out_of_tap(daemon: FakeDaemon, ctl: Ctl) -> None:
+    refetch = {"repos": 18_000, "sentence": "18,000 repositories are fetched anew."}
+    daemon.answers("POST /admin/backfill", plan(mode="refetch", refetch=refetch))
+    ran = ctl("start", NSID, "--mode", "refetch", "--dry-run")
+    assert (ran.code, ran.err) == (0, "Nothing was started: this was --dry-run.\n")
+    assert "  Anew     18,000 repositories are fetched anew.\n" in ran.out
 
 
 def test_a_lexicon_that_was_mistyped_gets_one_suggestion(daemon: FakeDaemon, ctl: Ctl) -> None:

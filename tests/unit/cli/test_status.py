@@ -56,6 +56,22 @@ def test_a_stalled_job_makes_it_waiting_and_says_where_to_look(
     assert "See:" not in ctl("status", "-q").out
 
 
+def test_what_stands_still_of_tap_is_named_with_its_age_and_what_is_usual_too(
+    daemon: FakeDaemon, ctl: Ctl
+) -> None:
+    stall = {
+        "kind": "channel_silent", "since": "2026-03-10T02:58:10.000Z", "sentence": "x", "next": "x",
+        "you_may": "x", "data": "x",
+    }  # fmt: skip
+    daemon.answers("GET /admin/tap/stats", tap_stats())
+    daemon.answers("GET /admin/health", {**health(status="degraded"), "stalls": [stall]})
+    out = ctl("status").out
+    assert "  stall  channel silent since 2026-03-10 08:28:10+05:30 (" in out
+    assert out.endswith("See: backfillctl why\n")
+    daemon.answers("GET /admin/health", {**health(), "quiet": "It is quiet."})
+    assert "  quiet  It is quiet.\n" in ctl("status").out
+
+
 def test_check_exits_7_only_when_something_is_wrong(daemon: FakeDaemon, ctl: Ctl) -> None:
     daemon.answers("GET /admin/tap/stats", tap_stats())
     daemon.answers("GET /admin/health", health())

@@ -3,6 +3,7 @@ whether data is lost."""
 
 from typing import Any
 
+import msgspec
 import pytest
 from unit.cli.fake_daemon import (
     ID,
@@ -12,6 +13,7 @@ from unit.cli.fake_daemon import (
     done,
     health,
     job,
+    problem,
     tap_waits,
 )
 from unit.cli.ran import Ctl
@@ -19,7 +21,10 @@ from unit.cli.terminal import on_a_terminal
 
 from backfilld.cli.ctl.text import span
 from backfilld.control.shapes import FailureShape
+from backfilld.control.shapes.coverage import AsOf
 from backfilld.control.shapes.progress import ActionShape, EtaShape, EtasShape
+from backfilld.control.shapes.reads import StallShape
+from backfilld.control.shapes.repos import Account
 
 HEALTH = "GET /admin/health"
 ONE = f"GET /admin/backfill/{ID}"
@@ -103,6 +108,11 @@ def test_without_a_job_it_offers_the_first_step(daemon: FakeDaemon, ctl: Ctl) ->
             "none lost that we know of. 3 were with Tap before, which does not send them again.",
         ),
         (
+            job(handed=34_112, classes={"held": 3}, mode="auto"),
+            "none lost that we know of. 3 were with Tap before, and are fetched again by"
+            " themselves.",
+        ),
+        (
             job(found=1, handed=0, listed=False, classes={"discovered": 1}),
             "none lost that we know of. 1 found repository waits in our log."
             " The listing goes on, so there may be more.",
@@ -158,3 +168,84 @@ def test_on_a_terminal_long_lines_are_wrapped_beneath_their_beginning(daemon: Fa
     assert max(map(len, seen[1:])) <= 80
     data = next(n for n, line in enumerate(seen) if line.startswith("  Data"))
     assert seen[data + 1].startswith(" " * 11)
+
+
+def stall(kind: str = "workers_stuck") -> dict[str, Any]:
+    return vars_of(
+        StallShape(
+            kind, "2026-03-10T02:58:10.000Z", f"The sentence of {kind}.", "what comes.",
+            "do this", "none lost.",
+        )
+    )  # fmt: skip
+
+
+def test_what_stands_still_of_tap_is_told_before_the_job_with_all_six_answers(
+    daemon: FakeDaemon, ctl: Ctl
+) -> None:
+    daemon.answers(
+        HEALTH, {**health(job(), status="degraded"), "stalls": [stall(), stall("host_parked")]}
+    )
+    daemon.answers(ONE, job())
+    lines = ctl("why").out.splitlines()
+    assert lines[0].startswith("Tap: WORKERS STUCK since 2026-03-10 08:28:10+05:30 (")
+    assert lines[1:5] == [
+        "  Why      The sentence of workers_stuck.",
+        "  Next     what comes.",
+        "  Data     none lost.",
+        "  You may  do this",
+    ]
+    assert lines[5].startswith("Tap: HOST PARKED since ")
+    assert lines[10].startswith("3b0d4f7e ")
+    assert ctl("why", ID).out.startswith("3b0d4f7e "), "who names a job hears of that"
+
+
+def test_without_a_job_what_stands_still_is_told_all_the_same(daemon: FakeDaemon, ctl: Ctl) -> None:
+    daemon.answers(HEALTH, {**health(status="degraded"), "stalls": [stall()]})
+    ran = ctl("why")
+    assert (ran.code, ran.err) == (0, "")
+    assert ran.out.startswith("Tap: WORKERS STUCK since ")
+
+
+def test_the_quiet_minutes_after_a_reconnect_are_named(daemon: FakeDaemon, ctl: Ctl) -> None:
+    daemon.answers(HEALTH, {**health(job()), "quiet": "It is quiet: that is no stall."})
+    daemon.answers(ONE, job())
+    assert ctl("why").out.startswith("It is quiet: that is no stall.\n3b0d4f7e ")
+
+
+DID = "did:plc:aaaa2222bbbb3333cccc4444"
+
+
+def account(**changes: Any) -> dict[str, Any]:
+    shape = Account(
+        did=DID, handle="alice.example", pds_endpoint=None, state="parked", kind=None,
+        since="2026-03-10T02:58:10.000Z", position=7, sentence="Its server limits Tap.",
+        next="it is tried again at 09:00.", standings=[], account="active", tap=None, records=42,
+        removed=0, differs=None, asked_next=None, history=[], complete_from=1, before=None,
+        as_of=AsOf(9, "2026-03-10T03:00:00.000Z"),
+    )  # fmt: skip
+    return msgspec.to_builtins(shape) | changes
+
+
+@pytest.mark.parametrize("name", [DID, "alice.example"])
+def test_of_one_account_the_same_is_told(daemon: FakeDaemon, ctl: Ctl, name: str) -> None:
+    daemon.answers(f"GET /admin/repos/{name}", account())
+    first, *rest = ctl("why", name).out.splitlines()
+    assert first.startswith(f"{DID}  @alice.example is PARKED since 2026-03-10 08:28:10+05:30 (")
+    assert rest == [
+        "  Why      Its server limits Tap.",
+        "  Next     it is tried again at 09:00.",
+        "  Data     42 records are here; what else it has is not here, or not known.",
+        f"  You may  backfillctl repo {DID}, for its whole history",
+    ]
+    assert ctl("why", name, "--json").data == account()
+
+
+def test_of_an_account_whose_rows_differ_that_is_told(daemon: FakeDaemon, ctl: Ctl) -> None:
+    daemon.answers(f"GET /admin/repos/{DID}", account(state="synced", differs="Tap counts 43"))
+    assert "  Data     42 records are here. Tap counts 43.\n" in ctl("why", DID).out
+
+
+def test_an_account_that_nobody_knows_is_not_found(daemon: FakeDaemon, ctl: Ctl) -> None:
+    body = problem("no job has ever seen this account", "repo-not-found", "start one")
+    daemon.answers(f"GET /admin/repos/{DID}", body, status=404)
+    assert ctl("why", DID).code == 5

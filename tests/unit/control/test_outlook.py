@@ -1,6 +1,7 @@
 """What comes next, how long it takes, and what may be done, in every state."""
 
 import pytest
+from msgspec.structs import replace
 from support.given import NOON, POSTS, RELAY, given, handed_off, page, started
 
 from backfilld.backfill.plan import Limits
@@ -151,6 +152,22 @@ def test_what_comes_next_is_told_in_every_state() -> None:
 def test_what_tap_does_not_send_again_by_itself_is_not_promised() -> None:
     held = outlook.comes_next(ENDED, stands(ENDED), {Class.SYNCED: 9_000, Class.HELD: 1_000})
     assert held == "Nothing: the job has ended."
+
+
+def test_what_is_fetched_again_by_itself_is_told() -> None:
+    auto = replace(ENDED, mode="auto")
+    told = outlook.comes_next(auto, stands(auto), {Class.SYNCED: 9_999, Class.HELD: 1})
+    assert told == "1 repository is taken out of Tap and put in again, to be fetched anew."
+    both = outlook.comes_next(auto, stands(auto), {Class.ARRIVING: 7, Class.HELD: 2})
+    assert both.startswith("Tap sends what is missing of 7 repositories. 2 repositories are taken")
+
+
+def test_a_job_that_is_held_up_goes_on_by_itself() -> None:
+    waits = Scene(replace(LIMITS, room=0))
+    listed = standing(LISTED, waits)
+    assert outlook.comes_next(LISTED, listed, CLASSES) == (
+        "It goes on by itself, as soon as that is so."
+    )
 
 
 def test_actions_that_cannot_be_taken_say_why() -> None:

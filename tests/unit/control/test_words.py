@@ -22,6 +22,7 @@ from backfilld_events.catalog.job import (
     ListingFailed,
 )
 from backfilld_events.folds.job import Job, evolve
+from backfilld_events.ids import Did
 from backfilld_events.projections.classes import Class
 
 LIMITS = Limits(relays=(RELAY,), batch_size=10, read_ahead=30)
@@ -191,3 +192,57 @@ def test_an_end_says_how_many(state: str) -> None:
 def test_every_state_has_a_sentence() -> None:
     for job in (RUNNING, by(RUNNING, PAUSED), by(RUNNING, CANCEL)):
         assert words.sentence(job, standing(job, Scene(LIMITS)), 20)
+
+
+@pytest.mark.parametrize(
+    ("job", "command"),
+    [
+        (ALL, f"backfillctl start {POSTS} --mode refetch"),
+        (
+            replace(ALL, asked_did=Did("did:web:a.example"), given=True),
+            f"backfillctl start {POSTS} --did did:web:a.example --mode refetch",
+        ),
+        (replace(ALL, given=True), f"backfillctl start {POSTS} --from FILE --mode refetch"),
+        (replace(ALL, asked_for=None), "backfillctl start --all --mode refetch"),
+    ],
+    ids=["a collection", "an account", "a list", "everything"],
+)
+def test_what_tap_had_before_is_held_in_mode_add_and_the_sentence_is_the_remedy(
+    job: Job, command: str
+) -> None:
+    found = shape(by(replace(job, mode="add"), ENDED), synced=17, held=3)
+    assert found.sync.state == "syncing"
+    assert found.sync.sentence == (
+        "17 of 20 are here, or empty; 3 were with Tap before this was asked for, and Tap does not"
+        f" send their records again; to have them fetched anew: {command}."
+    )
+
+
+@pytest.mark.parametrize("mode", ["auto", "refetch"])
+def test_what_tap_had_before_is_fetched_again_by_itself_in_the_other_modes(mode: str) -> None:
+    found = shape(by(replace(ALL, mode=mode), ENDED), synced=19, held=1)
+    assert found.sync.sentence == (
+        "19 of 20 are here, or empty; 1 was with Tap before this was asked for, and is to be"
+        " fetched again."
+    )
+
+
+def test_a_job_that_waits_for_room_in_tap_says_so_and_is_not_stalled() -> None:
+    listed = given(started(POSTS), page(0, 20, None), handed_off(10))
+    full = replace(LIMITS, room=0, unsettled=100_000)
+    stands = standing(listed, Scene(full))
+    assert (stands.state, stands.held_up) == ("running", "room")
+    assert words.sentence(listed, stands, 20) == (
+        "Tap has 100,000 repositories to work on; the next batch goes when some are settled."
+    )
+    assert standing(listed, Scene(replace(full, room=10))).held_up is None
+    unlisted = given(started(POSTS), page(0, 20), handed_off(10))
+    assert standing(unlisted, Scene(full)).held_up is None, "it goes on finding repositories"
+
+
+def test_a_job_whose_collection_tap_does_not_fetch_yet_says_so() -> None:
+    new = given(started(POSTS))
+    stands = standing(new, Scene(replace(LIMITS, filters=frozenset({LIKES}))))
+    assert (stands.state, stands.held_up) == ("running", "filter")
+    assert words.sentence(new, stands, 0).endswith("is started with another filter.")
+    assert standing(new, Scene(replace(LIMITS, filters=frozenset({POSTS})))).held_up is None

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from backfilld.failures import Failure
-from backfilld.network.documents import DidDocument, pds_of, read
+from backfilld.network.documents import DidDocument, SigningKey, pds_of, read
 from backfilld_events.ids import Did
 
 ALICE = Did("did:plc:ewvi7nxzyoun6zhxrhs64oiz")
@@ -33,6 +33,19 @@ def test_the_first_pds_counts_and_its_type_is_looked_at() -> None:
     wrong = {**PDS, "type": "Other", "serviceEndpoint": "https://wrong.example.com"}
     second = {**PDS, "serviceEndpoint": "https://second.example.com"}
     assert pds_of(document(service=[wrong, PDS, second])) == "https://pds.example.com"
+
+
+@pytest.mark.parametrize("key_id", ["#atproto", f"{ALICE}#atproto"])
+def test_the_key_of_the_repository_is_found_in_the_older_form_and_in_the_newer(key_id: str) -> None:
+    other = {"id": "#atproto_label", "type": "Multikey", "publicKeyMultibase": "zother"}
+    key = {"id": key_id, "type": "Multikey", "publicKeyMultibase": "zkey"}
+    found = document(verificationMethod=[other, key, {**key, "publicKeyMultibase": "zsecond"}])
+    assert found.key == SigningKey("Multikey", "zkey")
+
+
+@pytest.mark.parametrize("key", [{}, {"id": "#atproto"}, {"id": "#atproto", "type": 1}, {"id": 7}])
+def test_a_document_without_a_usable_key_is_legal(key: object) -> None:
+    assert document(verificationMethod=[key]).key is None
 
 
 def test_a_document_without_a_pds_is_legal() -> None:

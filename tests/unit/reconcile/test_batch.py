@@ -59,6 +59,15 @@ async def test_what_differs_for_good_is_told_record_for_record(
     assert (found.records, found.unread) == (1, [])
 
 
+async def test_a_record_that_a_person_took_out_is_not_missing(
+    side: Side, servers: Servers, autojump_clock: MockClock
+) -> None:
+    servers.has(ALICE, posts(a=ONE, b=ONE))
+    side.holds(ALICE, posts(a=ONE, b=ONE))
+    side.store.remove(ALICE, POSTS, Rkey("b"), "uid:1000", 2)
+    assert await compared(side, ALICE) == Compared(1, [], [])
+
+
 async def test_a_record_that_reaches_us_meanwhile_is_no_difference(
     side: Side, servers: Servers, autojump_clock: MockClock
 ) -> None:
@@ -80,7 +89,7 @@ async def test_a_repository_that_never_stands_still_is_no_difference(
 ) -> None:
     pds = servers.has(ALICE, posts(a=ONE))
     side.holds(ALICE, posts(a=ONE))
-    looks = iter([TWO, THREE, ONE])
+    looks = iter([TWO, THREE, Cid("bafyreifour")])
 
     def changing(method: str, _: httpx.QueryParams) -> Answer | None:
         if method == "listRecords" and pds.asked[-2:-1] != ["listRecords"]:

@@ -80,6 +80,15 @@ async def test_what_is_to_be_repaired_is_handed_on_before_it_is_in_the_log(
 async def test_nothing_to_compare_ends_at_once(side: Side, autojump_clock: MockClock) -> None:
     assert await carried_out(side, asked(None)) == []
     assert side.told()[-1] == ReconcileEnded("")
+    one = await side.reconciler.ask(asked([]), "uid:1000")
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(side.reconciler.run)
+        await until(lambda: not side.journal.state.reconciles)
+        nursery.cancel_scope.cancel()
+    shape = await side.views.comparison(one.id)
+    assert shape is not None
+    said = f"Nothing to compare: no repository here has rows of {POSTS}"
+    assert (shape.sentence, shape.total) == (said, 0)
 
 
 @pytest.mark.parametrize("dids", [SOME, None], ids=["named", "all"])

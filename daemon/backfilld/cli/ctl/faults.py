@@ -26,7 +26,7 @@ _EXITS = {
 
 
 # HappyView answers a wrong state with 400; for people it is a refusal all the same
-_WRONG_STATE = {"job-not-running", "job-not-paused"}
+_WRONG_STATE = {"job-not-running", "job-not-paused", "nothing-to-retry"}
 
 
 class Fault(Exception):

@@ -17,7 +17,7 @@ FAILURES_SHOWN = 20
     "job",
     ("backfillctl job last", "the newest job"),
     ("backfillctl job 3b0d", "by the beginning of its id"),
-    ("backfillctl job 3b0d --json", "with every failure"),
+    ("backfillctl job 3b0d --json", "for a program"),
 )
 @click.argument("job", type=JOB)
 def job(ctl: Ctl, job: str) -> int:
@@ -36,7 +36,7 @@ def job(ctl: Ctl, job: str) -> int:
         say.out(f"    {one.did} {one.kind}: {one.reason} (#{one.position})")
     more = detail.failures_total - len(detail.failures[:FAILURES_SHOWN])
     if more > 0:
-        say.out(f"    and {more:,} more: backfillctl job {words.short(detail.id)} --json")
+        say.out(f"    and {more:,} more: backfillctl errors {words.short(detail.id)}")
     return say.OK
 
 
@@ -59,6 +59,7 @@ def _facts(job: JobDetail) -> list[tuple[str, str]]:
         *_ends(job),
         *([("Priority", f"{job.priority}")] if job.priority else []),
         *([("Reason", job.why)] if job.why else []),
+        *_retries(job),
         ("Started", f"{text.since(job.started_at)} by {job.actor}, event #{job.position}{cause}"),
         *([("Failed", f"{job.failures_total:,}")] if job.failures_total else []),
     ]
@@ -75,6 +76,17 @@ def _ends(job: JobDetail) -> list[tuple[str, str]]:
     known = [("completed", words.eta(job.eta.completed)), ("synced", words.eta(job.eta.synced))]
     ends = [f"{until} {when}" for until, when in known if when]
     return [("Ends", " · ".join(ends))] if ends else []
+
+
+def _retries(job: JobDetail) -> list[tuple[str, str]]:
+    """The jobs that are about the same failures."""
+    said: list[tuple[str, str]] = []
+    if job.retries is not None:
+        kinds = f", {' · '.join(job.kinds)}" if job.kinds else ""
+        said.append(("Retries", f"what failed in job {words.short(job.retries)}{kinds}"))
+    if job.retried_by:
+        said.append(("Retried", f"by {' '.join(map(words.short, job.retried_by))}"))
+    return said
 
 
 def _waits(lane: WaitingShape) -> str:

@@ -30,7 +30,7 @@ _JOB = re.compile(r"last|[0-9a-f-]+")
     ("backfillctl reconcile last --all", "all that the newest job found"),
     ("backfillctl reconcile --did did:plc:ewvi7nxzyoun6zhxrhs64oiz", "one account"),
     ("backfillctl reconcile net.example.score --method repo", "by signed repositories"),
-    ("backfillctl reconcile --follow 5c0a", "one that goes on, by the beginning of its id"),
+    ("backfillctl reconcile --follow 5c0a", "one that was begun"),
 )
 @click.argument("what", metavar="[NSID|JOB]", required=False, type=NSID)
 @click.option(

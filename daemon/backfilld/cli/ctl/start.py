@@ -11,15 +11,20 @@ from ...control.shapes import PRIORITY_MAX, Started
 from ...control.shapes.progress import REASON_CHARS_MAX, Plan
 from .. import say
 from . import accounts, known, text, words
-from .faults import Fault
 from .frame import Ctl, read
-from .options import NSID
+from .options import NSID, Word
 from .progress import attend
 from .suggest import meant
 from .verbs import verb
 from .words import Target
 
 KEY_CHARS_MAX = 255
+MODES = ("auto", "add", "refetch")
+
+_KEPT = (
+    "Tap lets go of these repositories and fetches them from their servers once more; records that"
+    " do not come again are then removed here. What it has begun is not undone by a cancel"
+)
 
 
 class Asked(NamedTuple):
@@ -28,6 +33,7 @@ class Asked(NamedTuple):
     everything: bool
     named: Sequence[str]
     file: BinaryIO | None
+    mode: str | None
     priority: int | None
     reason: str | None
     key: str | None
@@ -51,6 +57,7 @@ class Request(NamedTuple):
     ("backfillctl start --did did:plc:ewvi7nxzyoun6zhxrhs64oiz", "one account"),
     ("backfillctl start net.example.score --from dids.txt", "a list's, however long"),
     ("backfillctl start --all --dry-run", "what all lexicons would take"),
+    ("backfillctl start net.example.score --mode refetch", "have Tap fetch all of it anew"),
     ("backfillctl start net.example.score --wait synced --timeout 2h", "wait for the end"),
 )
 @click.argument("nsids", metavar="[NSID]...", nargs=-1, type=NSID)
@@ -67,10 +74,12 @@ class Request(NamedTuple):
 @click.option("--all", "everything", is_flag=True, help="All record lexicons.")
 @click.option(
     "--mode",
-    metavar="auto|add",
-    default="auto",
-    help="auto and add: what Tap has already is not fetched again.",
+    metavar="auto|add|refetch",
+    type=Word(MODES),
+    help="add: what Tap has already is not fetched again; refetch: it is; auto: only what was "
+    "fetched without the collection. Else as configured.",
 )
+@click.option("--yes", is_flag=True, help="Do not ask before a refetch.")
 @click.option("--dry-run", is_flag=True, help="Say what it would be; start nothing.")
 @click.option(
     "--wait",
@@ -92,17 +101,19 @@ class Request(NamedTuple):
 )
 def start(
     ctl: Ctl, nsids: tuple[str, ...], dids: tuple[str, ...], file: BinaryIO | None,
-    everything: bool, mode: str, dry_run: bool, wait: Target | None, priority: int | None,
-    reason: str | None, key: str | None,
+    everything: bool, mode: str | None, yes: bool, dry_run: bool, wait: Target | None,
+    priority: int | None, reason: str | None, key: str | None,
 ) -> int:  # fmt: skip
     """Start a backfill. NSID names a collection, whose lexicon must be there; several are a job
     each. A list of more than 100,000 accounts becomes several jobs."""
-    asked = Asked(everything, dids, file, priority, reason, key)
-    _check(nsids, asked, mode, dry_run=dry_run, wait=wait)
+    asked = Asked(everything, dids, file, mode, priority, reason, key)
+    _check(nsids, asked, dry_run=dry_run, wait=wait)
     requests = _requests(list(dict.fromkeys(nsids)), asked)
     many = file is not None or len(nsids) > 1
     if dry_run:
         return _planned(ctl, requests, many=many)
+    if mode == "refetch" and not yes:
+        ctl.confirm("Fetch anew what Tap has?", _KEPT, "add --yes, or see --dry-run")
     return _started(ctl, requests, wait, many=many)
 
 
@@ -182,6 +193,8 @@ def _tell_plan(plan: Plan) -> None:
         repos = text.count(source.repos, "repository", "repositories")
         ended = f"{repos}, ended {text.since(source.completed_at)}"
         say.out(text.wrapped("From", f"job {words.short(source.job_id)}, {ended}", None))
+    if plan.refetch is not None:
+        say.out(text.wrapped("Anew", plan.refetch.sentence, None))
     if plan.would_join is not None:
         short = words.short(plan.would_join)
         say.out(text.wrapped("Joins", f"job {short}, which is the same and under way", None))
@@ -190,6 +203,8 @@ def _tell_plan(plan: Plan) -> None:
 def _requests(nsids: Sequence[str], asked: Asked) -> Iterator[Request]:
     """A request for each collection and part, each with a key of its own."""
     common: dict[str, Any] = {}
+    if asked.mode is not None:
+        common["mode"] = asked.mode
     if asked.priority is not None:
         common["priority"] = asked.priority
     if asked.reason is not None:
@@ -215,18 +230,7 @@ def _derived(key: str) -> str:
     return key if len(key) <= KEY_CHARS_MAX else hashlib.sha256(key.encode()).hexdigest()
 
 
-def _check(
-    nsids: Sequence[str], asked: Asked, mode: str, *, dry_run: bool, wait: Target | None
-) -> None:
-    if mode == "refetch":
-        raise Fault(
-            "--mode refetch is not there yet: it removes repositories from Tap so that they come "
-            "again",
-            "not-yet", "take them out of Tap (POST /repos/remove) and start with --mode add",
-            say.REFUSED,
-        )  # fmt: skip
-    if mode not in ("auto", "add"):
-        raise click.UsageError(f"--mode: {text.clean(mode)!r} is neither auto nor add")
+def _check(nsids: Sequence[str], asked: Asked, *, dry_run: bool, wait: Target | None) -> None:
     if asked.everything and (nsids or asked.of_accounts):
         raise click.UsageError("--all goes with no NSID and no account")
     if not asked.everything and not nsids and not asked.of_accounts:

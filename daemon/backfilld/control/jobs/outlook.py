@@ -147,7 +147,7 @@ def _after_the_end(job: Job, classes: Mapping[Class, int]) -> str:
         said.append(f"Tap sends what is missing of {many}.")
     if held and job.mode != "add":
         many = words.counted(held, "repository is", "repositories are")
-        said.append(f"{many} taken out of Tap and put in again, so that it fetches them anew.")
+        said.append(f"{many} taken out of Tap and put in again, to be fetched anew.")
     return " ".join(said) or "Nothing: the job has ended."
 
 

@@ -36,14 +36,8 @@ def routes(door: Door) -> list[ControllerRouterHandler]:
     ) -> Coverage:
         """How many repositories of a collection, over all jobs, stand in which class; with `class`
         those behind that number."""
-        nsid = nsid_of(collection, "collection")
-        of = None if nsid is None else await door.views.of_collection(nsid)
-        if of is None:
-            raise BadRequest(
-                404, f"no job has asked for {collection}", "collection-not-found",
-                f"start one: backfillctl start {collection}", "collection",
-            )  # fmt: skip
-        return await _coverage(door, of, class_, cursor, limit)
+        of = await collection_of(door, collection)
+        return await coverage_of(door, of, class_, cursor, limit)
 
     @get("/admin/backfill/{job_id:str}/coverage", opt={"query": _PAGE})
     async def of_job(
@@ -53,7 +47,7 @@ def routes(door: Door) -> list[ControllerRouterHandler]:
         limit: Limit = 50,
     ) -> Coverage:
         """The same of the repositories of a job."""
-        return await _coverage(door, await job_of(door, job_id), class_, cursor, limit)
+        return await coverage_of(door, await job_of(door, job_id), class_, cursor, limit)
 
     return [of_collection, of_job]
 
@@ -63,6 +57,18 @@ async def job_of(door: Door, name: str) -> Of:
     of = await door.views.of_job(name)
     if of is None:
         raise not_found()
+    return of
+
+
+async def collection_of(door: Door, name: str) -> Of:
+    """The collection of this name, for its repositories. Raises BadRequest."""
+    nsid = nsid_of(name, "collection")
+    of = None if nsid is None else await door.views.of_collection(nsid)
+    if of is None:
+        raise BadRequest(
+            404, f"no job has asked for {name}", "collection-not-found",
+            f"start one: backfillctl start {name}", "collection",
+        )  # fmt: skip
     return of
 
 
@@ -84,7 +90,8 @@ def following(last: int | None, begin: str = "r") -> str | None:
     return None if last is None else f"{begin}{last}"
 
 
-def _sought(word: str, of: Of) -> Sought:
+def sought_of(word: str, of: Of) -> Sought:
+    """The repositories of a class, or another word of the API. Raises BadRequest."""
     cancelled = of.job is not None and of.job.outcome == "cancelled"
     found = covered.sought(word, cancelled=cancelled)
     if found is None:
@@ -96,10 +103,12 @@ def _sought(word: str, of: Of) -> Sought:
     return found
 
 
-async def _coverage(
-    door: Door, of: Of, word: str | None, cursor: str | None, limit: int
+async def coverage_of(
+    door: Door, of: Of, word: str | None = None, cursor: str | None = None, limit: int = 1
 ) -> Coverage:
-    wanted, number = None if word is None else _sought(word, of), after(cursor)
+    """All that is counted of it, and some of the repositories behind the number of a class. Raises
+    BadRequest."""
+    wanted, number = None if word is None else sought_of(word, of), after(cursor)
     found, as_of = await door.views.covered(of)
     source = door.journal.state.source
     answer = Coverage(

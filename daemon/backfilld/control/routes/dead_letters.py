@@ -45,9 +45,7 @@ def _reads(door: Door) -> list[ControllerRouterHandler]:
     ) -> Letters:
         """Messages of Tap that could not be used, newest first; those that nobody has settled, if
         it is not said otherwise."""
-        nsid = nsid_of(collection, "collection")
-        before = _NEWEST if cursor is None else _cursor(cursor)
-        return await door.views.letters(nsid, resolved, before, limit)
+        return await letters_of(door, collection, resolved, cursor, limit)
 
     @get("/admin/dead-letters/count", opt={"query": ("collection", "resolved")})
     async def count(
@@ -60,10 +58,7 @@ def _reads(door: Door) -> list[ControllerRouterHandler]:
     @get("/admin/dead-letters/{letter_id:str}")
     async def letter(letter_id: FromPath[str]) -> LetterDetail:
         """One of them, with the bytes that came."""
-        found = await door.views.letter(_number(letter_id))
-        if found is None:
-            raise _unknown(letter_id)
-        return found
+        return await the_letter(door, letter_id)
 
     return [letters, count, letter]
 
@@ -72,17 +67,17 @@ def _each(door: Door) -> list[ControllerRouterHandler]:
     @post("/admin/dead-letters/{letter_id:str}/retry", status_code=200)
     async def retry(letter_id: FromPath[str], request: Asked) -> LetterDone:
         """Reads its bytes once more: a newer backfilld may understand them."""
-        return await _one(door, "retry", letter_id, request)
+        return await settle(door, "retry", letter_id, request)
 
     @post("/admin/dead-letters/{letter_id:str}/reindex", status_code=200)
     async def reindex(letter_id: FromPath[str], request: Asked) -> LetterDone:
         """Fetches its record from the account's server."""
-        return await _one(door, "reindex", letter_id, request)
+        return await settle(door, "reindex", letter_id, request)
 
     @post("/admin/dead-letters/{letter_id:str}/dismiss", status_code=200)
     async def dismiss(letter_id: FromPath[str], request: Asked) -> LetterDone:
         """Puts it away: nothing is to be done about it."""
-        return await _one(door, "dismiss", letter_id, request)
+        return await settle(door, "dismiss", letter_id, request)
 
     return [retry, reindex, dismiss]
 
@@ -106,7 +101,25 @@ def _bulk(door: Door) -> list[ControllerRouterHandler]:
     return [retry, reindex, dismiss]
 
 
-async def _one(door: Door, action: Action, letter_id: str, request: Asked) -> LetterDone:
+async def letters_of(
+    door: Door, collection: str | None, resolved: Resolved, cursor: str | None, limit: int
+) -> Letters:
+    """Some letters, newest first. Raises BadRequest."""
+    nsid = nsid_of(collection, "collection")
+    before = _NEWEST if cursor is None else _cursor(cursor)
+    return await door.views.letters(nsid, resolved, before, limit)
+
+
+async def the_letter(door: Door, letter_id: str) -> LetterDetail:
+    """The letter with this number. Raises BadRequest."""
+    found = await door.views.letter(_number(letter_id))
+    if found is None:
+        raise _unknown(letter_id)
+    return found
+
+
+async def settle(door: Door, action: Action, letter_id: str, request: Asked) -> LetterDone:
+    """Does it with one letter. Raises BadRequest."""
     number = _number(letter_id)
     if await door.views.letter(number) is None:
         raise _unknown(letter_id)

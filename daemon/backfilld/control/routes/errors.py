@@ -51,11 +51,7 @@ def routes(door: Door) -> list[ControllerRouterHandler]:
         limit: Limit = 50,
     ) -> Errors:
         """What failed, with the kind, the reason and what to do; of one `kind` if so asked."""
-        kinds = list(MEANINGS) if kind is None else _kinds([kind], "kind")
-        place, job = _place(cursor), await _job(door, job_id)
-        found, upto = await door.log_views.errors(job, kinds, place, limit)
-        counts = covered.kinds(await door.views.failed(job))
-        return Errors(found, None if upto is None else _cursor(upto), counts)
+        return await errors_of(door, await job_named(door, job_id), kind, cursor, limit)
 
     @post(
         "/admin/backfill/{job_id:str}/retry-failed",
@@ -73,21 +69,34 @@ def routes(door: Door) -> list[ControllerRouterHandler]:
         """Starts a job for all of a job's repositories that failed: those that another try may
         help, or those of `kinds`, or `dids`. Tap fetches them anew."""
         wanted = decoded(body, RetryBody) if body.strip() else RetryBody()
-        return await _retry(door, request, await _job(door, job_id), wanted, idempotency_key)
+        job = await job_named(door, job_id)
+        return await tried_again(door, request, job, wanted, idempotency_key)
 
     return [errors, retry_failed]
 
 
-async def _job(door: Door, name: str) -> Job:
+async def job_named(door: Door, name: str) -> Job:
+    """The job of this name. Raises BadRequest."""
     of = await job_of(door, name)
     if of.job is None:
         raise TypeError(f"{name} should be a job")
     return of.job
 
 
-async def _retry(
-    door: Door, request: Asked, job: Job, wanted: RetryBody, key: str | None
+async def errors_of(
+    door: Door, job: Job, kind: str | None, cursor: str | None, limit: int
+) -> Errors:
+    """What failed in a job. Raises BadRequest."""
+    kinds, place = list(MEANINGS) if kind is None else _kinds([kind], "kind"), _place(cursor)
+    found, upto = await door.log_views.errors(job, kinds, place, limit)
+    counts = covered.kinds(await door.views.failed(job))
+    return Errors(found, None if upto is None else _cursor(upto), counts)
+
+
+async def tried_again(
+    door: Door, request: Asked, job: Job, wanted: RetryBody, key: str | None = None
 ) -> Retried:
+    """The job for what failed in another. Raises BadRequest, Refused."""
     if wanted.dids is not None and wanted.kinds is not None:
         raise BadRequest(
             400, "kinds and dids do not go together", "bad-request",
@@ -133,7 +142,7 @@ async def _retry(
 async def _answer(
     door: Door, job_id: str, retries: Job, skipped: dict[str, int], *, joined: bool
 ) -> Retried:
-    detail = await the_job(door, job_id)
+    detail = await thejob_named(door, job_id)
     answer = Retried(
         id=detail.id,
         status=detail.status,

@@ -192,7 +192,7 @@ def _account(
         )  # fmt: skip
     return Account(
         did=did,
-        handle=one.handle or None,
+        handle=covered.handle(one),
         pds_endpoint=covered.pds(one.host),
         state=one.kind.name.lower(),
         kind=one.fault.word if one.kind is Class.FAILED else None,

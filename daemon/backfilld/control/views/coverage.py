@@ -6,7 +6,7 @@ from typing import NamedTuple
 from backfilld_events import ids
 from backfilld_events.faults import MEANINGS, Fault
 from backfilld_events.folds.job import Job
-from backfilld_events.ids import Nsid
+from backfilld_events.ids import Did, Nsid
 from backfilld_events.log import read
 from backfilld_events.log.append import head
 from backfilld_events.projections import history, jobs, listing, repos, targets
@@ -68,6 +68,12 @@ class CoverageViews(ViewsBase):
     ) -> tuple[list[Behind], int | None]:
         """Some repositories after that number, and the number to go on from, if there are more."""
         return await self._worker(self._behind, of, wanted, after, limit)
+
+    async def dids_behind(
+        self, of: Of, wanted: Sought, after: int, limit: int
+    ) -> tuple[list[Did], int | None]:
+        """The same, their DIDs alone."""
+        return await self._worker(self._dids_behind, of, wanted, after, limit)
 
     async def fetched_anew(
         self, mode: str, collections: Sequence[Nsid], accounts: Accounts | None
@@ -131,6 +137,13 @@ class CoverageViews(ViewsBase):
         shapes = [_behind(one, times[one.since]) for one in found[:limit]]
         return shapes, found[limit - 1].id if len(found) > limit else None
 
+    def _dids_behind(
+        self, of: Of, wanted: Sought, after: int, limit: int
+    ) -> tuple[list[Did], int | None]:
+        with at_one_moment(self._events):
+            found = self._listed(of, wanted, after, limit)
+        return [one.did for one in found], found[-1].id if len(found) == limit else None
+
     def _of_collections(self, mode: str, collections: Sequence[Nsid]) -> int:
         kinds = (Class.HELD,) if mode == "auto" else _WITH_TAP
         counters = targets.counters(self._events, collections)
@@ -154,7 +167,7 @@ class CoverageViews(ViewsBase):
 def _behind(one: Listed, since: float) -> Behind:
     return Behind(
         did=one.did,
-        handle=one.handle or None,
+        handle=covered.handle(one),
         pds_endpoint=covered.pds(one.host),
         state=one.kind.name.lower(),
         kind=one.fault.word if one.kind is Class.FAILED else None,

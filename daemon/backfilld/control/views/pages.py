@@ -1,19 +1,22 @@
 """What a page for people asks about many jobs at once, and about the newest events of one."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 import msgspec
 
 from backfilld_events.audit.show import summary
+from backfilld_events.faults import Fault
 from backfilld_events.folds.job import Job
+from backfilld_events.ids import Nsid
 from backfilld_events.log import read
-from backfilld_events.projections import history
+from backfilld_events.projections import history, repos, targets
+from backfilld_events.projections.classes import Class
 from backfilld_events.row import COLUMNS, Row, from_columns, utc_text
 
 from ...backfill.standing import Scene
 from ..shapes import JobShape
-from .base import ViewsBase
+from .base import ViewsBase, at_one_moment
 from .jobs import PAGE_JOBS, JobViews
 
 NEW_MAX = 100  # more than so many are told as "more than"
@@ -45,8 +48,25 @@ class Told(NamedTuple):
     cause: int | None
 
 
+class Counted(NamedTuple):
+    """How many repositories were found, how many of them are in which class, and how many of the
+    failed ones failed in which way."""
+
+    found: int
+    classes: Mapping[Class, int]
+    faults: Mapping[Fault, int]
+
+
 class PageViews(JobViews, ViewsBase):
     """The part of the views that knows pages."""
+
+    async def counted(self, counter: int) -> Counted:
+        """The repositories of a job, of a collection (minus its number), or all (0)."""
+        return await self._worker(self._counted, counter)
+
+    async def counted_by_collection(self, nsids: Sequence[Nsid]) -> dict[Nsid, Counted]:
+        """Those of each of these collections that a job has asked for."""
+        return await self._worker(self._by_collection, nsids)
 
     async def listed(self, sought: Sought, before: int | None, limit: int) -> Listed:
         """The next `limit` jobs that are sought. One call of the worker a PAGE_JOBS looked at, so
@@ -79,6 +99,17 @@ class PageViews(JobViews, ViewsBase):
         """The event at a position, in words."""
         row = await self._worker(read.row, self._events, position)
         return None if row is None else _told(row)
+
+    def _counted(self, counter: int) -> Counted:
+        db = self._events
+        return Counted(
+            repos.found(db, counter), repos.counts(db, counter), repos.faults(db, counter)
+        )
+
+    def _by_collection(self, nsids: Sequence[Nsid]) -> dict[Nsid, Counted]:
+        with at_one_moment(self._events):
+            names = targets.counters(self._events, nsids)
+            return {nsid: self._counted(counter) for counter, nsid in names.items()}
 
     def _newest(self, stream: str, limit: int) -> list[Row]:
         """By version, which has an index: a sort by position would read the whole stream."""

@@ -30,7 +30,8 @@ class ReconcileViews(ViewsBase):
         """See Index. The newest rev is read first: the rows then show all up to it."""
         newest: Rev | None = await self._worker(self._newest_rev, did)
         rows = {nsid: await self._rows(did, nsid) for nsid in collections}
-        return Held(rows, newest)
+        removed = {nsid: await self._worker(self._removed, did, nsid) for nsid in collections}
+        return Held(rows, newest, removed)
 
     async def dead(self, did: Did) -> Mapping[Nsid, int]:
         """See Index."""
@@ -107,6 +108,17 @@ class ReconcileViews(ViewsBase):
             found.update(piece)
             enough(len(found))
         return found
+
+    def _removed(self, did: Did, nsid: Nsid) -> frozenset[Rkey]:
+        """A tombstone with an empty body was left by a person."""
+        found = self._records.execute(
+            "SELECT rkey FROM record INDEXED BY record_removed"
+            " WHERE cid IS NULL AND body IS NOT NULL"
+            " AND collection = (SELECT id FROM collection WHERE nsid = ?)"
+            " AND repo = (SELECT id FROM repo WHERE did = ?)",
+            (nsid, did),
+        )
+        return frozenset(rkey for (rkey,) in found)
 
     def _piece(self, query: str, asked: tuple[str | int, ...]) -> list[tuple[Rkey, Cid]]:
         return self._records.execute(query, asked).fetchall()
