@@ -2,8 +2,10 @@
 
 import tempfile
 import time
+from collections.abc import Awaitable, Callable
 from contextlib import closing
 from pathlib import Path
+from typing import NamedTuple, TypeVar
 
 import trio
 
@@ -15,6 +17,7 @@ from backfilld.control.views.coverage import Of
 from backfilld.control.views.errors import Place
 from backfilld.records.sqlite import SqliteStore
 from backfilld.worker import InlineWorker
+from backfilld_events.ids import Did
 from backfilld_events.projections.classes import Class
 
 from ..coverage_log import FIRST, SECOND, write
@@ -30,6 +33,15 @@ GOAL_MS = 50.0
 WORDS = (
     *(kind.name.lower() for kind in Class if kind is not Class.GONE), "open", "failed:too_large",
 )  # fmt: skip
+
+T = TypeVar("T")
+
+
+class Took(NamedTuple):
+    """Milliseconds: of a processor, and by the clock."""
+
+    cpu: float
+    wall: float
 
 
 def run(*, quick: bool, size: int = SIZE) -> tuple[list[Line], list[str]]:
@@ -56,54 +68,57 @@ def _views(folder: Path) -> Views:
 
 async def _measured(views: Views, size: int) -> list[Line]:
     lines: list[Line] = []
-    for nsid in (FIRST, SECOND):
+    for nsid, words in ((FIRST, [word for word in WORDS if word != "held"]), (SECOND, ["held"])):
         of = await views.of_collection(nsid)
         if of is None:
             raise LookupError(nsid)
-        began = time.perf_counter()
-        found, _ = await views.covered(of)
-        lines.append(_line(f"{nsid}: the numbers", [time.perf_counter() - began]))
-        for word in WORDS:
-            took = await _pages(views, of, word, size)
-            if took and nsid == (SECOND if word == "held" else FIRST):
-                lines.append(_line(f"a page of those {word}", took))
+        (found, _), took = await _timed(views.covered, of)
         if found.unexplained:
             raise ValueError(f"{found.unexplained} are unexplained")
-    job = await views.of_job("first")
-    if job is None or job.job is None:
+        lines.append(_line(f"the numbers of {nsid}", [took]))
+        lines += [_line(f"a page: {word}", await _pages(views, of, word, size)) for word in words]
+    of = await views.of_job("first")
+    if of is None or of.job is None:
         raise LookupError("first")
-    began = time.perf_counter()
-    errors, _ = await views.errors(job.job, list(covered.KINDS.values()), Place(), PAGE)
-    lines.append(_line("a page of errors", [time.perf_counter() - began]))
-    did = errors[-1].did or ""
-    began = time.perf_counter()
-    account = await views.account(did, None, PAGE)  # type: ignore[arg-type]
-    took_s = time.perf_counter() - began
-    history = 0 if account is None else len(account.history)
-    return [*lines, Line(what=f"an account's history, {history} lines", figure=took_s, unit="s")]
+    kinds = list(covered.KINDS.values())
+    (errors, _), took = await _timed(views.errors, of.job, kinds, Place(), PAGE)
+    lines.append(_line("a page of errors", [took]))
+    did = Did(errors[-1].did or "")
+    for what in ("an account's history", "the same again"):
+        account, took = await _timed(views.account, did, None, PAGE)
+        n = 0 if account is None else len(account.history)
+        lines.append(
+            Line(what=f"{what}: {n} lines", figure=took.cpu, unit="ms", rival="by the clock",
+                 rival_figure=took.wall)
+        )  # fmt: skip
+    return lines
 
 
-async def _pages(views: Views, of: Of, word: str, size: int) -> list[float]:
-    """Seconds of each page."""
+async def _pages(views: Views, of: Of, word: str, size: int) -> list[Took]:
+    """What each page took."""
     wanted = covered.sought(word)
     if wanted is None:
         raise LookupError(word)
-    took: list[float] = []
+    all_: list[Took] = []
     for place in PLACES:
         after: int | None = int(size * place)
         for _ in range(PAGES):
-            began = time.perf_counter()
-            found, after = await views.behind(of, wanted, after, PAGE)
-            if found:
-                took.append(time.perf_counter() - began)
+            (_, after), took = await _timed(views.behind, of, wanted, after, PAGE)
+            all_.append(took)
             if after is None:
                 break
-    return took
+    return all_
 
 
-def _line(what: str, took: list[float]) -> Line:
-    worst = max(took) * 1e3
+async def _timed(question: Callable[..., Awaitable[T]], *asked: object) -> tuple[T, Took]:
+    wall, cpu = time.perf_counter(), time.process_time()
+    answer = await question(*asked)
+    return answer, Took((time.process_time() - cpu) * 1e3, (time.perf_counter() - wall) * 1e3)
+
+
+def _line(what: str, all_: list[Took]) -> Line:
+    worst = max(all_)
     return Line(
-        what=f"{what}, slowest of {len(took)}", figure=worst, unit="ms",
-        goal=f"< {GOAL_MS:.0f} ms", met=worst < GOAL_MS,
+        what=f"{what}, slowest of {len(all_)}", figure=worst.cpu, unit="ms", rival="by the clock",
+        rival_figure=worst.wall, goal=f"< {GOAL_MS:.0f} ms", met=worst.cpu < GOAL_MS,
     )  # fmt: skip

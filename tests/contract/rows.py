@@ -99,6 +99,28 @@ ROWS = [
         },
         {"collection": SCORE},
     ),
+    Row(
+        "GET", "/admin/backfill/{job}/repos?phase=fetched&limit=10", "backfill:read", 200,
+        {"repos": list, "cursor": MAYBE},
+    ),
+    Row("GET", "/admin/backfill/{job}/pds-summary", "backfill:read", 200, {"pds_endpoints": list}),
+    Row(
+        "GET", "/admin/backfill/{job}/errors", "backfill:read", 200,
+        {"errors": list, "cursor": MAYBE, "counts": list, "capped": bool, "cap": int},
+    ),
+    Row("POST", "/admin/backfill/{job}/retry-failed", "backfill:create", 400, {"error": str}, {}),
+    Row(
+        "GET", "/admin/backfill/{job}/coverage", "backfill:read", 200,
+        {"sentence": str, "found": int, "classes": dict, "open": int, "unexplained": int},
+    ),
+    Row(
+        "GET", f"/admin/coverage?collection={SCORE}&class=open", "backfill:read", 200,
+        {"sentence": str, "repositories": list, "cursor": MAYBE},
+    ),
+    Row(
+        "GET", "/admin/repos/did:plc:ewvi7nxzyoun6zhxrhs64oiz", "backfill:read", 404,
+        {"error": str, "hint": str},
+    ),
     Row("GET", "/admin/network-lexicons", "lexicons:read", 200, is_list=True),
     Row(
         "GET", "/admin/stats", "stats:read", 200, {"total_records": int, "collections": list}

@@ -14,6 +14,7 @@ from backfilld_events.catalog.source import Differing, ReposDiffer
 from backfilld_events.ids import Did, Rev, pack_one
 from backfilld_events.projections.asked import Asked
 from backfilld_events.projections.classes import Need
+from backfilld_events.projections.judged import PARKED_S
 from backfilld_events.row import NewEvent
 
 from ..clock import Clock
@@ -78,7 +79,8 @@ class Mender:
         """Parked repositories are given back, as many at once as their host serves."""
         await self._look()
         now = self._clock()
-        parked = await self._find(Need.PARKED, now, LOOK_AT_MAX)
+        parked = await self._find(Need.PARKED, now + PARKED_S, LOOK_AT_MAX)
+        self._paces = mending.paced(self._paces, parked, now)
         chosen = mending.releasable(parked, self._paces, mending.RELEASE_FIRST, now)
         released = await self._send_out(Need.PARKED, chosen)
         self._paces = mending.given(self._paces, released, self._clock())

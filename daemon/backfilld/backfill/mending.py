@@ -33,7 +33,6 @@ WHY: Final[dict[Need, Why]] = {
 OUTING_MAX = 250  # at once: few enough that what was asked before is still so
 RELEASE_FIRST = 1_000  # parked repositories of one host that are given back at once
 RELEASE_MIN = 5
-FORGET_S = 600.0  # what a host bore before that says little
 
 _UNSETTLED: Final = (Need.PARKED,)  # Tap has work with these already
 
@@ -74,17 +73,26 @@ class Pace(Struct, frozen=True):
     after: float = 0.0
 
 
+def paced(paces: Mapping[str, Pace], parked: Sequence[Asked], now: float) -> dict[str, Pace]:
+    """The paces, when these are parked. A host that was not among them has its pause before it: all
+    of its repositories wait for the end of the same. Others are forgotten."""
+    after = {host: pace for host, pace in paces.items() if pace.trial}
+    for one in parked:
+        host = one.host or ""
+        after[host] = paces.get(host) or after.get(host) or Pace(after=now + PARKED_S)
+    return after
+
+
 def releasable(
     parked: Sequence[Asked], paces: Mapping[str, Pace], limit: int, now: float
 ) -> list[Asked]:
     """Those to give back now, at most `limit`."""
-    left: dict[str, int] = {}
+    left = {
+        host: 0 if pace.trial or pace.after > now else pace.most for host, pace in paces.items()
+    }
     chosen: list[Asked] = []
     for one in parked:
         host = one.host or ""
-        if host not in left:
-            pace = paces.get(host, Pace())
-            left[host] = 0 if pace.trial or pace.after > now else pace.most
         if left[host] and len(chosen) < limit:
             left[host] -= 1
             chosen.append(one)
@@ -92,17 +100,15 @@ def releasable(
 
 
 def given(paces: Mapping[str, Pace], released: Sequence[Asked], now: float) -> dict[str, Pace]:
-    """The paces when these were given back. Hosts that are not heard of for long are forgotten."""
-    after = {
-        host: pace for host, pace in paces.items() if pace.trial or now - pace.after < FORGET_S
-    }
+    """The paces when these were given back."""
     trials: dict[str, list[Asked]] = {}
     for one in released:
         anew = replace(one, unsure=True, last=(None, None, None, None, 0))
         trials.setdefault(one.host or "", []).append(anew)
-    for host, trial in trials.items():
-        after[host] = Pace(after.get(host, Pace()).most, tuple(trial), now, now)
-    return after
+    begun = {
+        host: Pace(paces[host].most, tuple(of_one), now, now) for host, of_one in trials.items()
+    }
+    return {**paces, **begun}
 
 
 def looked(pace: Pace, last: Observation | None, now: float) -> Pace | None:

@@ -15,7 +15,7 @@ from msgspec import Struct
 from backfilld_events.catalog.source import TapMoving, TapStalled
 from backfilld_events.folds.source import Stall
 from backfilld_events.ids import Did, Nsid
-from backfilld_events.projections.stuck import Fetching, Limited
+from backfilld_events.projections.still import Fetching, Limited
 
 Kind = Literal[
     "tap_down", "channel_down", "workers_stuck", "channel_silent", "filter_missing",
@@ -59,7 +59,7 @@ class Evidence(Struct, frozen=True):
 
     `began` is when we began to look, `frame_at` when the channel brought something last; None: not
     since then. `unacked` messages have come and are not committed. `settled` and what follows as in
-    projections.stuck. `waits_for_room`: a job has a batch for which Tap has no room. `lacking` are
+    projections.still. `waits_for_room`: a job has a batch for which Tap has no room. `lacking` are
     collections that the Tap we run is to be started again for. `cursor`: the last sequence of the
     relay's that Tap has handled; None: not known. `fetch_s` is how long Tap may fetch one
     repository. `supervised`: we run that Tap.

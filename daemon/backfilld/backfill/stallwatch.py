@@ -14,7 +14,7 @@ import trio
 from backfilld_events.catalog.source import TapStalled
 from backfilld_events.ids import Did, Nsid
 from backfilld_events.projections.asked import Asked
-from backfilld_events.projections.stuck import Stuck
+from backfilld_events.projections.still import Stuck
 from backfilld_events.row import NewEvent
 
 from ..clock import Clock

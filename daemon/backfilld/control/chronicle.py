@@ -35,7 +35,7 @@ _COUNTS: Final = {
     "stale": "older than ours", "dead": "to the dead letters", "ignored": "not asked for",
 }  # fmt: skip
 
-_WHY: Final = {
+WHY: Final = {
     "lacks": "records of a collection that was asked for later are to be fetched",
     "parked": "its server's pause is over",
     "forgotten": "Tap had forgotten it",
@@ -43,6 +43,7 @@ _WHY: Final = {
     "restless": "Tap would try it without pause from now on",
     "reactivated": "its account is active again",
     "differs": "its records are not as many as they should be",
+    "stuck": "Tap did not get on with it",
 }
 
 
@@ -125,7 +126,7 @@ def _answer(seen: Observation, *, drained: bool) -> str:
 def _leaving(event: ReposLeaving, row: Row, key: bytes) -> Iterator[str]:
     if key in unpack_keys(event.dids):
         then = "to be fetched anew" if event.again else "for good"
-        yield f"about to be taken out of Tap, {then}: {_WHY[event.why]}"
+        yield f"about to be taken out of Tap, {then}: {WHY[event.why]}"
 
 
 def _differ(event: ReposDiffer, row: Row, key: bytes) -> Iterator[str]:

@@ -45,6 +45,7 @@ _SEVERITY: Mapping[str, Severity] = {
     "job.listing-failed": "warn",
     "job.attempt-failed": "warn",
     "tap.disconnected": "warn",
+    "tap.stalled": "warn",
     "control.refused": "warn",
     "notify.failed": "warn",
     "tap-child.not-started": "warn",

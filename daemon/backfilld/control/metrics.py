@@ -63,7 +63,6 @@ def escaped(value: str) -> str:
 
 
 def _families(it: Measured) -> Iterator[Family]:
-    of, no = it.collections, ()
     yield _one("up", "1 as long as backfilld answers.", 1)
     yield Family("info", "gauge", "Always 1; the version.", [((("version", it.version),), 1)])
     yield Family(
@@ -78,6 +77,25 @@ def _families(it: Measured) -> Iterator[Family]:
         "Jobs that have not ended.",
         [((("state", state),), n) for state, n in it.jobs.items()],
     )
+    yield from _of_collections(it.collections)
+    yield _one("collections", "Collections that somebody asked for.", it.collections_total)
+    yield _one("unexplained", "Repositories in no class, or in two: must be 0.", it.unexplained)
+    yield Family(
+        "handoff_total",
+        "counter",
+        "Repositories handed to Tap since backfilld started.",
+        [((), it.handed_over)],
+    )
+    yield _one("channel_connected", "1: the channel to Tap is up.", int(it.connected))
+    yield _one("unacked", "Messages received and not yet acknowledged.", it.unacked)
+    if it.outbox is not None:
+        yield _one("tap_outbox", "Messages in Tap's outbox when it was looked at last.", it.outbox)
+    yield _one("dead_letters", "Messages that could not be used.", it.dead_letters)
+    yield _one("log_position", "The position of the last event of the log.", it.position)
+    yield _one("disk_free_bytes", "Free on the disk of data_dir.", it.disk_free)
+
+
+def _of_collections(of: Mapping[str, OfCollection]) -> Iterator[Family]:
     yield Family(
         "repos",
         "gauge",
@@ -108,21 +126,6 @@ def _families(it: Measured) -> Iterator[Family]:
         "Records of a collection in the index.",
         _by_collection((name, one.here) for name, one in of.items()),
     )
-    yield _one("collections", "Collections that somebody asked for.", it.collections_total)
-    yield _one("unexplained", "Repositories in no class, or in two: must be 0.", it.unexplained)
-    yield Family(
-        "handoff_total",
-        "counter",
-        "Repositories handed to Tap since backfilld started.",
-        [(no, it.handed_over)],
-    )
-    yield _one("channel_connected", "1: the channel to Tap is up.", int(it.connected))
-    yield _one("unacked", "Messages received and not yet acknowledged.", it.unacked)
-    if it.outbox is not None:
-        yield _one("tap_outbox", "Messages in Tap's outbox when it was looked at last.", it.outbox)
-    yield _one("dead_letters", "Messages that could not be used.", it.dead_letters)
-    yield _one("log_position", "The position of the last event of the log.", it.position)
-    yield _one("disk_free_bytes", "Free on the disk of data_dir.", it.disk_free)
 
 
 def _one(name: str, help_: str, value: float) -> Family:

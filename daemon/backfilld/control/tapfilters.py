@@ -2,8 +2,8 @@
 
 Tap does not tell its filter (facts of tap, 2 and 7), and what it leaves out never comes here. So of
 a Tap that we run we know it, and of any other it is inferred: a collection comes or does not, and
-repositories that were listed for a collection and are empty once they are fetched speak of a filter
-that leaves it out.
+repositories that were found for a collection, are fetched, and brought none of it, speak of a
+filter that leaves it out.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -12,17 +12,17 @@ from typing import NamedTuple
 from .shapes.reads import FilterShape, TapFilters
 from .words import counted
 
-EMPTY_REPOS_MIN = 10  # so many empty ones, and nothing else, are no chance
+FETCHED_MIN = 10  # so many, and not one record, are no chance
 UNASKED_MAX = 20  # collections that nobody asked for are shown by name; the rest is counted
 
 
 class Came(NamedTuple):
-    """What has come of a collection: records that were wanted then, and ignored ones. `empty` is
-    the largest number of repositories that one job found for it and that are empty."""
+    """What has come of a collection: records that were wanted then, and ignored ones. `fetched` is
+    how many repositories found for it Tap has fetched, if nothing ever came."""
 
     records: int = 0
     ignored: int = 0
-    empty: int = 0
+    fetched: int = 0
 
 
 class Arrivals(NamedTuple):
@@ -58,8 +58,8 @@ def _wanted(name: str, came: Came, ours: Sequence[str] | None) -> FilterShape:
     elif came.records:
         state = "sent"
     else:
-        state = "dropped" if came.empty >= EMPTY_REPOS_MIN else "unseen"
-    return FilterShape(name, state, came.records, came.ignored, came.empty)
+        state = "dropped" if came.fetched >= FETCHED_MIN else "unseen"
+    return FilterShape(name, state, came.records, came.ignored, came.fetched)
 
 
 def _sentences(shown: list[FilterShape], arrivals: Arrivals, *, managed: bool) -> Iterator[str]:
@@ -73,10 +73,10 @@ def _sentences(shown: list[FilterShape], arrivals: Arrivals, *, managed: bool) -
     else:
         yield "Tap does not tell which collections it sends, and what it leaves out never comes."
     if of["dropped"]:
-        most = max(one.empty for one in of["dropped"])
+        most = max(one.fetched for one in of["dropped"])
         yield (
             f"It seems to leave out {_named(of['dropped'])}: {most:,} repositories that were "
-            "listed for it are empty, and nothing of it ever came."
+            "found for it are fetched, and nothing of it ever came."
         )
     if of["unseen"]:
         yield f"Of {_named(of['unseen'])} nothing has come yet."

@@ -110,6 +110,11 @@ PERMISSIONS: Mapping[tuple[str, str], str | None] = {
     ("POST", "/admin/dashboard/tickets"): KNOWN,
     ("GET", "/dashboard/login"): OPEN,
     ("POST", "/dashboard/logout"): KNOWN,
+    ("GET", "/dashboard/dead-letters"): "dead-letters:read",
+    ("GET", "/dashboard/dead-letters/{id}"): "dead-letters:read",
+    ("POST", "/dashboard/dead-letters/{id}/dismiss"): "dead-letters:manage",
+    ("POST", "/dashboard/dead-letters/{id}/retry"): "dead-letters:manage",
+    ("POST", "/dashboard/dead-letters/{id}/reindex"): "dead-letters:manage",
 }
 _PAGES = {"GET": "backfill:read", "POST": "backfill:create"}
 _PAGE_PARTS = "/dashboard/static/"  # style and script, the same for everybody; the login needs them
@@ -157,7 +162,7 @@ def needed(method: str, path: str) -> frozenset[str] | None:
     if method == "OPTIONS":  # what a path takes is told to whoever is known
         return frozenset()
     is_page = path == "/dashboard" or path.startswith("/dashboard/")
-    if is_page and (method, path) not in PERMISSIONS:
+    if is_page and (method, _shape(path)) not in _BY_SHAPE:
         return None if path.startswith(_PAGE_PARTS) else frozenset({_PAGES[method]})
     words = _BY_SHAPE[method, _shape(path)]
     return None if words is None else frozenset(words.split())

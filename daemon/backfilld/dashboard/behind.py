@@ -3,11 +3,13 @@
 The one rule: a page costs what it shows, and so does each part of the list.
 """
 
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Mapping
+from types import MappingProxyType
 from typing import Any
 
 from litestar import Response
 from litestar.response import Redirect, Stream
+from msgspec import Struct
 
 from backfilld_events.projections.classes import Class
 from backfilld_events.projections.tally import ALL, fault_in
@@ -25,14 +27,24 @@ from .bars import COVERAGE
 from .frame import HEADERS, Frame
 from .listing import NSIDS_MAX
 
-ROWS = 50
+ROWS = 25
 DIDS_AT_ONCE = 2_000
 
 EVERYTHING = Of(ALL)
 
 
-class Question(dict[str, str]):
-    """Which repositories: `job` or `collection` (neither: all), and `class` ("": any)."""
+class Question(Struct, frozen=True):
+    """Which repositories: of a job, or of a collection (neither: all), and of which class ("":
+    any)."""
+
+    job: str = ""
+    collection: str = ""
+    word: str = ""
+
+    def at(self, path: str, **more: object) -> str:
+        """The address of a page with this question."""
+        query = {"job": self.job, "collection": self.collection, "class": self.word}
+        return places.asked(path, **query, **more)
 
 
 def question(job: str, collection: str, word: str) -> Question:
@@ -42,55 +54,25 @@ def question(job: str, collection: str, word: str) -> Question:
             400, "job and collection do not go together", "bad-request",
             "name one of them", "collection",
         )  # fmt: skip
-    return Question({"job": job, "collection": collection.strip(), "class": word})
+    return Question(job, collection.strip(), word)
 
 
 async def page(
-    frame: Frame, request: Asked, asked: Question, cursor: str | None
-) -> Response[str]:
-    """The page. Raises BadRequest."""
-    return await _page(frame, request, asked, cursor)
-
-
-async def find(frame: Frame, request: Asked, name: str) -> Response[str] | Redirect:
-    """The page of the account with this DID or handle; or, with what is wrong, the list."""
-    try:
-        (did,) = await accounts(frame.door.handles, name, None)
-    except BadRequest as error:
-        note(request, error.problem)
-        values = {"name": name, "problem": error.problem}
-        return await _page(
-            frame, request, question("", "", ""), None, values=values, status=error.status
-        )
-    return Redirect(places.account(did), status_code=303)
-
-
-async def download(frame: Frame, request: Asked, asked: Question) -> Stream:
-    """All of their DIDs, one a line. Raises BadRequest."""
-    of = await _of(frame.door, asked)
-    wanted = _wanted(asked["class"], of)
-    whose = "all" if of is EVERYTHING else of.name
-    name = f"{whose}-{asked['class'] or 'any'}.txt".replace(":", "-")
-    headers = {**HEADERS, "content-disposition": f'attachment; filename="{name}"'}
-    return streamed(_dids(frame.door, request, of, wanted), "text/plain; charset=utf-8", headers)
-
-
-async def _page(
     frame: Frame,
     request: Asked,
     asked: Question,
-    cursor: str | None,
+    cursor: str | None = None,
     *,
-    values: dict[str, Any] | None = None,
+    values: Mapping[str, Any] = MappingProxyType({}),
     status: int = 200,
 ) -> Response[str]:
+    """The page. Raises BadRequest."""
     door, number = frame.door, after(cursor)
     of = await _of(door, asked)
-    wanted = _wanted(asked["class"], of)
+    wanted = _wanted(asked.word, of)
     numbers = await door.views.counted(of.counter)
     found, last = await door.views.behind(of, wanted, number, ROWS)
     lexicons = door.journal.state.lexicons.values()
-    here = places.asked(places.REPOS, **asked)
     shown = {
         "here": "repos",
         "asked": asked,
@@ -102,22 +84,43 @@ async def _page(
         "many": _many(wanted, numbers),
         "total": sum(numbers.classes.values()),
         "nsids": sorted(one.nsid for one in lexicons if one.is_record)[:NSIDS_MAX],
-        "list": places.asked(places.DIDS, **asked),
-        "first": here if cursor else "",
-        "next": "" if last is None else places.asked(places.REPOS, **asked, cursor=following(last)),
-        "back": places.asked(places.REPOS, **asked, cursor=cursor),
+        "list": asked.at(places.DIDS),
+        "first": asked.at(places.REPOS) if cursor else "",
+        "next": "" if last is None else asked.at(places.REPOS, cursor=following(last)),
+        "back": asked.at(places.REPOS, cursor=cursor),
         "name": "",
         "problem": None,
-        **(values or {}),
+        **values,
     }
     return await frame.page(request, "repos.html", shown, status=status)
 
 
+async def find(frame: Frame, request: Asked, name: str) -> Response[str] | Redirect:
+    """The page of the account with this DID or handle; or, with what is wrong, the list."""
+    try:
+        (did,) = await accounts(frame.door.handles, name, None)
+    except BadRequest as error:
+        note(request, error.problem)
+        sought = {"name": name, "problem": error.problem}
+        return await page(frame, request, Question(), values=sought, status=error.status)
+    return Redirect(places.account(did), status_code=303)
+
+
+async def download(frame: Frame, request: Asked, asked: Question) -> Stream:
+    """All of their DIDs, one a line. Raises BadRequest."""
+    of = await _of(frame.door, asked)
+    wanted = _wanted(asked.word, of)
+    whose = "all" if of is EVERYTHING else of.name
+    name = f"{whose}-{asked.word or 'any'}.txt".replace(":", "-")
+    headers = {**HEADERS, "content-disposition": f'attachment; filename="{name}"'}
+    return streamed(_dids(frame.door, request, of, wanted), "text/plain; charset=utf-8", headers)
+
+
 async def _of(door: Door, asked: Question) -> Of:
-    if asked["job"]:
-        return await job_of(door, asked["job"])
-    if asked["collection"]:
-        return await collection_of(door, asked["collection"])
+    if asked.job:
+        return await job_of(door, asked.job)
+    if asked.collection:
+        return await collection_of(door, asked.collection)
     return EVERYTHING
 
 
@@ -137,9 +140,7 @@ def _many(wanted: Sought, numbers: Counted) -> int | None:
     )
 
 
-async def _dids(
-    door: Door, request: Asked, of: Of, wanted: Sought
-) -> AsyncGenerator[bytes, None]:
+async def _dids(door: Door, request: Asked, of: Of, wanted: Sought) -> AsyncGenerator[bytes, None]:
     number: int | None = 0
     while number is not None:
         go_on(door, request)

@@ -1,11 +1,13 @@
-"""Whether all of a job or a collection is here, as a page shows it; and the page of a collection."""
+"""Whether all of a job or a collection is here, as pages show it; and the page of a collection."""
 
+from collections.abc import Sequence
 from typing import Any
 
 from litestar import Response
 
 from ..control.door import Asked
 from ..control.routes.coverage import collection_of, coverage_of
+from ..control.shapes.errors import KindShape
 from ..control.shapes.reads import FilterShape
 from ..control.views.coverage import Of
 from ..control.views.pages import Sought
@@ -14,8 +16,15 @@ from .bars import coverage
 from .frame import Frame, rendered
 from .listing import rows
 from .live import View
+from .tap_page import FILTER_STATES
 
 JOBS = 5  # of a collection, on its page
+
+BY_ITSELF = {
+    "rate_parked": "nothing: Tap goes on by itself",
+    "handoff_refused": "nothing: it is no account",
+    "listing_failed": "start the job again",
+}
 
 _PARTS = {"top": "top", "as-of": "as_of", "coverage": "coverage", "errors": "errors"}
 
@@ -33,6 +42,12 @@ def where(of: Of) -> str:
     return places.asked(places.REPOS, collection=of.nsid)
 
 
+def errors(kinds: Sequence[KindShape]) -> dict[str, Any]:
+    """What the errors part of a job's page needs. Pure."""
+    again = sum(one.count for one in kinds if one.retryable and one.kind not in BY_ITSELF)
+    return {"kinds": kinds, "again": again, "by_itself": BY_ITSELF}
+
+
 async def page(frame: Frame, request: Asked, name: str) -> Response[str]:
     """The page of a collection, over all jobs. Raises BadRequest."""
     of = await collection_of(frame.door, name)
@@ -44,6 +59,7 @@ async def page(frame: Frame, request: Asked, name: str) -> Response[str]:
         "here": "overview",
         "records": next(one.count for one in stats.collections if one.collection == name),
         "filter": await _filter(frame, name),
+        "filter_states": FILTER_STATES,
         "all_jobs": places.asked(places.JOBS, collection=name),
         "live": f"/dashboard/live/coverage/{name}",
     }

@@ -93,7 +93,7 @@ async def _values(frame: Frame, job: JobDetail) -> dict[str, Any]:
         **await covering.values(frame, of),
         "job": job,
         "bars": bars(job),
-        "kinds": covered.kinds(failed),
+        **covering.errors(covered.kinds(failed)),
         "events": await frame.door.views.newest(f"job/{job.id}", EVENTS),
         "events_max": EVENTS,
     }

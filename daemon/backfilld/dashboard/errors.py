@@ -11,7 +11,7 @@ from ..control.shapes.errors import RetryBody
 from . import forms, places
 from .frame import Frame
 
-ROWS = 50
+ROWS = 25
 
 
 def routes(frame: Frame) -> list[ControllerRouterHandler]:

@@ -1,15 +1,20 @@
 """What a form sends, checked. Pure."""
 
 import re
+from typing import Literal, cast, get_args
 from urllib.parse import parse_qsl
 
 import msgspec
+
+from backfilld_events.ids import shown
 
 from ..control.problems import BadRequest
 from ..control.shapes import StartBody
 from ..control.shapes.progress import REASON_CHARS_MAX
 
 FIELDS_MAX = 20
+Mode = Literal["auto", "add", "refetch"]
+
 _BETWEEN = re.compile(r"[\s,]+")
 
 
@@ -18,6 +23,7 @@ class StartForm(msgspec.Struct, frozen=True):
 
     collection: str = ""
     dids: str = ""
+    mode: str = ""
     reason: str = ""
 
 
@@ -39,6 +45,7 @@ def start(sent: dict[str, str]) -> StartForm:
     return StartForm(
         collection=sent.get("collection", "").strip(),
         dids=sent.get("dids", "").strip(),
+        mode=sent.get("mode", ""),
         reason=sent.get("reason", "").strip(),
     )
 
@@ -54,8 +61,22 @@ def start_body(form: StartForm) -> StartBody:
     return StartBody(
         collection=form.collection or None,
         dids=accounts or None,
+        mode=_mode(form.mode),
         reason=reason({"reason": form.reason}) or None,
     )
+
+
+def _mode(given: str) -> Mode | None:
+    """Raises BadRequest. Blank: that of the configuration."""
+    if given == "":
+        return None
+    for mode in get_args(Mode):
+        if given == mode:
+            return cast(Mode, mode)
+    raise BadRequest(
+        400, f"there is no mode {shown(given)}", "bad-request",
+        f"one of {', '.join(get_args(Mode))}", "mode",
+    )  # fmt: skip
 
 
 def reason(sent: dict[str, str]) -> str:

@@ -21,7 +21,7 @@ from .frame import Frame
 from .listing import NSIDS_MAX
 from .say import clean
 
-ROWS = 50
+ROWS = 25
 SHOWN_MAX = 16_384  # bytes of a message
 STREAM = "dead-letters"
 

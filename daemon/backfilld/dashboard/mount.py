@@ -1,6 +1,5 @@
 """All routes under /dashboard, as one router."""
 
-from collections.abc import AsyncIterator
 from typing import Annotated
 
 from litestar import Response, Router, get
@@ -9,16 +8,26 @@ from litestar.response import Redirect, Stream
 from litestar.types import ControllerRouterHandler
 
 from ..control.door import Asked, Door
-from . import acting, detail, entry, files, listing, live
-from .frame import HEADERS, HOME, Frame, html
-from .listing import Watched
-from .said import Voice
+from . import (
+    account,
+    acting,
+    behind,
+    covering,
+    detail,
+    entry,
+    errors,
+    files,
+    letters,
+    listing,
+    lives,
+    overview,
+    tap_page,
+)
+from .frame import HOME, Frame
+from .lives import Position, State
 from .wrong import HANDLERS
 
-POSITION_MAX = 2**62
-
-_State = Annotated[str, QueryParameter(name="state")]
-_Position = Annotated[int | None, Parameter(ge=0, le=POSITION_MAX)]
+_Word = Annotated[str, QueryParameter(name="class")]
 
 
 def routes(door: Door) -> list[ControllerRouterHandler]:
@@ -26,11 +35,13 @@ def routes(door: Door) -> list[ControllerRouterHandler]:
     if not door.config().control.dashboard:
         return []
     frame = Frame(door)
-    parts = [*_pages(frame), *_lives(frame), *acting.routes(frame), *entry.routes(frame)]
+    pages = [*_pages(frame), *_of_jobs(frame), *_of_repos(frame)]
+    parts = (errors, letters, lives, acting, entry)
+    handlers = [handler for part in parts for handler in part.routes(frame)]
     return [
         Router(
             "/dashboard",
-            route_handlers=[*parts, *files.routes()],
+            route_handlers=[*pages, *handlers, *files.routes()],
             exception_handlers=HANDLERS,
             include_in_schema=False,
         )
@@ -43,19 +54,38 @@ def _pages(frame: Frame) -> list[ControllerRouterHandler]:
         """The page to begin with."""
         return Redirect(HOME, status_code=303)
 
+    @get("/overview")
+    async def whole(request: Asked) -> Response[str]:
+        """How all stands."""
+        return await overview.page(frame, request)
+
+    @get("/coverage/{nsid:str}")
+    async def coverage(nsid: FromPath[str], request: Asked) -> Response[str]:
+        """One collection over all jobs."""
+        return await covering.page(frame, request, nsid)
+
+    @get("/tap")
+    async def tap(request: Asked) -> Response[str]:
+        """Tap."""
+        return await tap_page.page(frame, request)
+
+    return [first, whole, coverage, tap]
+
+
+def _of_jobs(frame: Frame) -> list[ControllerRouterHandler]:
     @get("/jobs", opt={"query": ("state", "collection", "before")})
     async def jobs(
         request: Asked,
-        in_state: _State = "",
+        in_state: State = "",
         collection: FromQuery[str] = "",
-        before: _Position = None,
+        before: Position = None,
     ) -> Response[str]:
         """Jobs, newest first."""
         return await listing.page(frame, request, listing.sought(in_state, collection), before)
 
     @get("/jobs/{job_id:str}", opt={"query": ("wrote", "joined")})
     async def job(
-        job_id: FromPath[str], request: Asked, wrote: _Position = None, joined: bool = False
+        job_id: FromPath[str], request: Asked, wrote: Position = None, joined: bool = False
     ) -> Response[str]:
         """One job."""
         note = await detail.note_of(frame, job_id, wrote)
@@ -68,45 +98,37 @@ def _pages(frame: Frame) -> list[ControllerRouterHandler]:
         """Asks before a job is cancelled."""
         return await detail.cancel_page(frame, request, job_id)
 
-    return [first, jobs, job, cancel]
+    return [jobs, job, cancel]
 
 
-def _lives(frame: Frame) -> list[ControllerRouterHandler]:
-    @get("/live/jobs", opt={"query": ("rows", "seen", "state", "collection", "once")})
-    async def live_jobs(
+def _of_repos(frame: Frame) -> list[ControllerRouterHandler]:
+    @get("/repos", opt={"query": ("job", "collection", "class", "cursor", "name")})
+    async def repos(
         request: Asked,
-        rows: str = "",
-        seen: _Position = 0,
-        in_state: _State = "",
+        job: FromQuery[str] = "",
         collection: FromQuery[str] = "",
-        once: bool = False,
-    ) -> Response[str] | Stream:
-        """The live parts of the list."""
-        numbers = tuple(int(row) for row in rows.split(".")[: listing.ROWS] if _is_number(row))
-        watched = Watched(numbers, seen or 0, listing.sought(in_state, collection))
-        return await _live(frame, request, once, lambda: listing.look(frame, request, watched))
+        word: _Word = "",
+        cursor: FromQuery[str | None] = None,
+        name: Annotated[str, Parameter(max_length=3_000)] = "",
+    ) -> Response[str] | Redirect:
+        """The repositories behind a number; or, by `name`, one of them."""
+        if name.strip():
+            return await behind.find(frame, request, name.strip())
+        return await behind.page(frame, request, behind.question(job, collection, word), cursor)
 
-    @get("/live/jobs/{job_id:str}", opt={"query": ("once",)})
-    async def live_job(
-        job_id: FromPath[str], request: Asked, once: bool = False
-    ) -> Response[str] | Stream:
-        """The live parts of one job."""
-        return await _live(frame, request, once, lambda: detail.look(frame, request, job_id))
+    @get("/repos.txt", opt={"query": ("job", "collection", "class")})
+    async def dids(
+        request: Asked,
+        job: FromQuery[str] = "",
+        collection: FromQuery[str] = "",
+        word: _Word = "",
+    ) -> Stream:
+        """The same as a list of DIDs."""
+        return await behind.download(frame, request, behind.question(job, collection, word))
 
-    return [live_jobs, live_job]
+    @get("/repos/{name:str}", opt={"query": ("before",)})
+    async def repo(name: FromPath[str], request: Asked, before: Position = None) -> Response[str]:
+        """One account."""
+        return await account.page(frame, request, name, before)
 
-
-async def _live(
-    frame: Frame, request: Asked, once: bool, look: live.Look
-) -> Response[str] | Stream:
-    """A stream; with `once` the same parts as one answer, for who gets no stream through."""
-    first = await look()  # what is wrong with the question is said before the stream begins
-    if once:
-        return html(live.partials(first.parts))
-    headers = {**HEADERS, "x-accel-buffering": "no"}
-    messages: AsyncIterator[bytes] = live.stream(frame.door, request, look, Voice())
-    return Stream(messages, media_type="text/event-stream", headers=headers)
-
-
-def _is_number(text: str) -> bool:
-    return text.isascii() and text.isdecimal() and len(text) < 19
+    return [repos, dids, repo]

@@ -124,7 +124,9 @@ async def _values(frame: Frame) -> dict[str, Any]:
         **rows([*jobs, *ended]),
         "more_jobs": max(0, len(newest) - UNDER_WAY_MAX),
         "needs": list(needs(everything, health, stands["seen"].filters, odd)),
-        "collections": [here(nsid, numbers[nsid], listing=nsid in going) for nsid in sorted(numbers)],
+        "collections": [
+            here(nsid, numbers[nsid], listing=nsid in going) for nsid in sorted(numbers)
+        ],
         "unasked": [nsid for nsid in nsids[:COLLECTIONS_MAX] if nsid not in numbers],
         "more_collections": max(0, len(nsids) - COLLECTIONS_MAX),
         "position": state.position,

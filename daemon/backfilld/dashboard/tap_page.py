@@ -6,7 +6,7 @@ from typing import Any
 from litestar import Response
 
 from backfilld_events.folds.source import Outing
-from backfilld_events.projections.stuck import Limited
+from backfilld_events.projections.still import Limited
 
 from ..control import chronicle
 from ..control.door import Asked
@@ -19,7 +19,7 @@ OUTINGS_MAX = 20
 _PARTS = {
     "top": "top",
     "as-of": "as_of",
-    "tap": "tap",
+    "tap": "tiles",
     "filters": "filters",
     "stalls": "stalls",
     "work": "work",

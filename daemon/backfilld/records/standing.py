@@ -57,7 +57,7 @@ class Standing:
         """Whether there may be somebody who is not shown."""
         return bool(self._bits)
 
-    def away(self, numbers: Mapping[Did, int], dids: Iterable[Did]) -> dict[Did, Hidden]:
+    def away(self, numbers: Mapping[str, int], dids: Iterable[Did]) -> dict[Did, Hidden]:
         """Those of these repositories that are not shown; `numbers` has the number of each."""
         bits, size = self._bits, len(self._bits)
         found = [  # as `_is_marked` has it: a call for each would cost more than the test

@@ -53,9 +53,9 @@ class Unread(Struct, frozen=True, forbid_unknown_fields=True, array_like=True):
 
 
 class ReposCompared(Struct, frozen=True, forbid_unknown_fields=True):
-    """The next `count` of the repositories were compared. Those not named in `differing` or `unread`
-    are the same to the record, and have `records` of them. `upto` is how far this came: a place in the `dids` that were asked for, an ordinal of the job, or a number of the
-    index."""
+    """The next `count` of the repositories were compared. Those not named in `differing` or
+    `unread` are the same to the record, and have `records` of them. `upto` is how far this came: a
+    place in the `dids` that were asked for, an ordinal of the job, or a number of the index."""
 
     count: int
     upto: int

@@ -4,13 +4,12 @@ Reads only. The one rule: it costs the same however many repositories there are.
 """
 
 import sqlite3
-from typing import NamedTuple
 
-from ..ids import Did
 from ..log import read
 from . import listing, pages, repos
 from .asked import Asked
 from .classes import Ask, Class, Need
+from .still import Fetching, Limited, Stuck
 from .tally import ALL
 
 FETCHED_MAX = 100  # that are looked at; Tap fetches few at once
@@ -18,35 +17,6 @@ PARKED_MAX = 5_000
 HOSTS_MAX = 5
 
 _SETTLED = (Class.SYNCED, Class.EMPTY, Class.FAILED, Class.GONE)
-
-
-class Fetching(NamedTuple):
-    """Repositories that Tap called `resyncing` when it was asked last, the longest so first; since
-    when the first and the last of all of them are known to be so (unix seconds)."""
-
-    dids: tuple[Did, ...]
-    oldest: float
-    youngest: float
-
-
-class Limited(NamedTuple):
-    """A server, empty when it is not known, for whose limits Tap has put so many repositories
-    aside, none of them for longer than until `until` (unix seconds)."""
-
-    host: str
-    repos: int
-    until: float
-
-
-class Stuck(NamedTuple):
-    """`settled` repositories need nothing more of Tap for now, so many `with_tap` do; `parked` are
-    all that are put aside. `limited`: the servers with most of them."""
-
-    settled: int
-    with_tap: int
-    parked: int
-    fetching: Fetching | None
-    limited: tuple[Limited, ...]
 
 
 def stuck(db: sqlite3.Connection) -> Stuck:

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 
 from ..ids import Nsid
 from . import emptied
+from .classes import Class
 from .repo import places
 
 
@@ -34,6 +35,19 @@ def fetched_from(db: sqlite3.Connection, nsids: Sequence[Nsid], position: int) -
     db.executemany(
         "UPDATE collection SET asked = ? WHERE nsid = ?", [(position, nsid) for nsid in nsids]
     )
+
+
+def fetched(db: sqlite3.Connection) -> dict[Nsid, int]:
+    """How many repositories that were found for a collection Tap has fetched, by collection, where
+    nothing of the collection ever came. Some may hold none of it any more; many do not."""
+    rows = db.execute(
+        "SELECT nsid, sum(n) FROM collection JOIN tally ON job = -number"
+        " LEFT JOIN delivered ON collection = nsid"
+        f" WHERE class IN ({int(Class.SYNCED)}, {int(Class.EMPTY)})"
+        " AND coalesce(inserted + updated + deleted + unchanged + stale + dead, 0) = 0"
+        " GROUP BY nsid"
+    )
+    return {Nsid(nsid): n for nsid, n in rows if n}
 
 
 def fetched_without(db: sqlite3.Connection, known: Sequence[int], nsid: Nsid) -> set[int]:

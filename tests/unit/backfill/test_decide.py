@@ -5,8 +5,8 @@ import json
 import pytest
 from support.given import LIKES, POSTS, dids
 
-from backfilld.backfill import decide
-from backfilld.backfill.commands import DeleteLexicon, StartJob, UploadLexicon, packed
+from backfilld.backfill import commands, decide
+from backfilld.backfill.commands import DeleteLexicon, Retry, StartJob, UploadLexicon, packed
 from backfilld.backfill.decide import Decision, Refused
 from backfilld.lexicons import parse
 from backfilld_events import ids
@@ -114,6 +114,40 @@ def test_accounts_are_handed_over_as_given_without_a_listing() -> None:
     state = after(state, decision)
     assert state.jobs["j"].listed
     assert state.jobs["j"].discovered == 3
+
+
+def test_a_long_list_of_accounts_is_several_events_in_order(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(commands, "PART_DIDS_MAX", 2)
+    decision = start(uploaded(upload()), StartJob(POSTS, packed(dids(0, 5))))
+    given = [new.event for new in decision.events if isinstance(new.event, DidsGiven)]
+    assert [(one.first, one.count) for one in given] == [(0, 2), (2, 2), (4, 1)]
+    assert [found for one in given for found in ids.unpack(one.dids)] == dids(0, 5)
+    assert after(uploaded(upload()), decision).jobs["j"].discovered == 5
+
+
+def retry(n: int, *kinds: str, key: str | None = None) -> StartJob:
+    """Another try for n repositories of the job "old"."""
+    retries = Retry("old", (POSTS, LIKES), kinds)
+    return StartJob(None, packed(dids(0, n)), mode="refetch", retries=retries, idempotency_key=key)
+
+
+def test_a_retry_names_the_job_and_the_kinds_and_asks_for_what_is_still_wanted() -> None:
+    decision = start(uploaded(upload(POSTS)), retry(3, "timeout"))
+    started, *_ = (new.event for new in decision.events)
+    assert isinstance(started, JobStarted)
+    assert (started.retries, started.kinds, started.mode) == ("old", ["timeout"], "refetch")
+    assert started.collections == [POSTS], "the lexicon of the other is gone"
+
+
+def test_a_retry_that_is_repeated_is_the_same_job_though_less_failed_by_then() -> None:
+    state = uploaded(upload(POSTS))
+    state = after(state, start(state, retry(3, key="k")))
+    again = start(state, retry(1, key="k"))
+    assert (again.id, again.joined, again.events) == ("j", True, [])
+    with pytest.raises(Refused, match="another request"):
+        start(state, retry(3, "timeout", key="k"))
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 from support.given import did
 
 from backfilld.backfill import mending
-from backfilld.backfill.mending import Pace, looked, may_leave, releasable, tried
+from backfilld.backfill.mending import Pace, looked, may_leave, paced, releasable, tried
 from backfilld.backfill.mending import given as given_back
 from backfilld_events.catalog.source import Observation
 from backfilld_events.ids import pack_one
@@ -53,6 +53,7 @@ def parked(host: str | None, count: int, first: int = 0) -> list[Asked]:
 def released(
     waiting: list[Asked], paces: dict[str, Pace], now: float = NOW
 ) -> tuple[list[Asked], dict[str, Pace]]:
+    paces = paced(paces, waiting, now)
     chosen = releasable(waiting, paces, 1000, now)
     return chosen, given_back(paces, chosen, now)
 
@@ -61,21 +62,27 @@ def became(served: int, again: int) -> list[Observation]:
     return [says("active")] * served + [says("desynchronized")] * again
 
 
-def test_a_host_is_given_all_it_parked_at_first() -> None:
-    chosen, paces = released(parked("a", 500), {})
+def test_a_host_is_given_all_it_parked_at_first_when_its_pause_is_over() -> None:
+    chosen, paces = released(parked("a", 1), {})
+    assert not chosen
+    chosen, paces = released(parked("a", 500), paces, NOW + PARKED_S - 1)
+    assert not chosen
+    chosen, paces = released(parked("a", 500), paces, NOW + PARKED_S)
     assert len(chosen) == len(paces["a"].trial) == 500
 
 
 def test_a_host_gets_no_more_until_it_is_known_what_became_of_the_last() -> None:
-    _, paces = released(parked("a", 1), {})
+    _, paces = released(parked("a", 1), {"a": Pace(), "b": Pace()})
     chosen, paces = released(parked("a", 50, first=1) + parked("b", 3, first=60), paces, NOW + 1)
+    assert not chosen, "b is new"
+    chosen, _ = released(parked("a", 50, first=1) + parked("b", 3, first=60), paces, NOW + 12)
     assert [one.host for one in chosen] == ["b"] * 3
     pace = tried(paces["a"], became(1, 0), NOW + 2)
     assert len(released(parked("a", 50, first=1), {"a": pace}, NOW + 2)[0]) == 50
 
 
 def test_a_host_that_parks_again_gets_as_many_as_it_served_after_its_pause() -> None:
-    _, paces = released(parked("a", 500), {})
+    _, paces = released(parked("a", 500), {"a": Pace()})
     pace = tried(paces["a"], became(80, 420), NOW)
     assert not released(parked("a", 420), {"a": pace}, NOW + PARKED_S - 1)[0]
     chosen, paces = released(parked("a", 420), {"a": pace}, NOW + PARKED_S)
@@ -106,14 +113,14 @@ def test_those_on_trial_are_looked_at_later_and_later_until_tap_has_tried_the_la
 
 
 def test_what_was_given_back_is_news_when_tap_says_the_same_again() -> None:
-    _, paces = released(parked("a", 1), {})
+    _, paces = released(parked("a", 1), {"a": Pace()})
     (one,) = paces["a"].trial
     assert one.last[0] is None
 
 
-def test_hosts_that_are_not_heard_of_for_long_are_forgotten() -> None:
-    paces = {"a": Pace(5, after=NOW), "b": Pace(5, tuple(parked("b", 1)), NOW, NOW)}
-    assert set(given_back(paces, [], NOW + mending.FORGET_S + 1)) == {"b"}
+def test_hosts_with_nothing_parked_and_nothing_on_trial_are_forgotten() -> None:
+    paces = {"a": Pace(5), "b": Pace(5, tuple(parked("b", 1)), NOW, NOW), "c": Pace(5)}
+    assert set(paced(paces, parked("c", 1), NOW)) == {"b", "c"}
 
 
 @given(
@@ -126,7 +133,8 @@ def test_no_more_than_may_be_and_no_host_more_than_it_is_good_for(
     waiting: list[Asked] = []
     for host, count in hosts:
         waiting += parked(host, count, len(waiting))
-    chosen = releasable(waiting, {"a": Pace(20), "b": Pace(1000, after=NOW + 1)}, limit, NOW)
+    paces = paced({"a": Pace(20), "b": Pace(1000, after=NOW + 1), "": Pace()}, waiting, NOW)
+    chosen = releasable(waiting, paces, limit, NOW)
     assert len(chosen) <= limit
     assert sum(one.host == "a" for one in chosen) <= 20
     assert all(one.host != "b" for one in chosen), "it has its pause"

@@ -14,7 +14,7 @@ from backfilld.backfill.stalls import FETCH_S, KINDS, PATIENCE_S, QUIET_S, Evide
 from backfilld.backfill.stallwatch import LOOK_S
 from backfilld_events.catalog.source import TapMoving, TapStalled
 from backfilld_events.folds.source import Source, Stall, evolve_source
-from backfilld_events.projections.stuck import Fetching, Limited
+from backfilld_events.projections.still import Fetching, Limited
 
 URL = "http://127.0.0.1:2480"
 DAY_S = 86_400.0

@@ -9,7 +9,7 @@ from support.given import NOON, started
 
 from backfilld.backfill.standing import Scene
 from backfilld.control.tapfilters import (
-    EMPTY_REPOS_MIN,
+    FETCHED_MIN,
     UNASKED_MAX,
     Arrivals,
     Came,
@@ -45,12 +45,12 @@ def test_a_collection_that_came_passes_the_filter_and_of_others_nothing_is_known
 
 
 def test_many_listed_repositories_all_empty_speak_of_a_filter() -> None:
-    few, many = EMPTY_REPOS_MIN - 1, EMPTY_REPOS_MIN
-    assert states(Arrivals({"a.b.posts": Came(empty=few)}))["a.b.posts"] == "unseen"
-    found = Arrivals({"a.b.posts": Came(empty=many)})
+    few, many = FETCHED_MIN - 1, FETCHED_MIN
+    assert states(Arrivals({"a.b.posts": Came(fetched=few)}))["a.b.posts"] == "unseen"
+    found = Arrivals({"a.b.posts": Came(fetched=many)})
     assert states(found)["a.b.posts"] == "dropped"
     assert "It seems to leave out a.b.posts: 10 rep" in tap_filters(WANTED, found, None).sentence
-    assert states(Arrivals({"a.b.posts": Came(1, empty=many)}))["a.b.posts"] == "sent"
+    assert states(Arrivals({"a.b.posts": Came(1, fetched=many)}))["a.b.posts"] == "sent"
 
 
 def test_what_came_before_there_was_a_lexicon_is_no_sign_that_it_comes_now() -> None:
@@ -58,7 +58,7 @@ def test_what_came_before_there_was_a_lexicon_is_no_sign_that_it_comes_now() -> 
 
 
 def test_the_filter_of_a_tap_that_we_run_is_known() -> None:
-    empty = Arrivals({"a.b.posts": Came(empty=99)})
+    empty = Arrivals({"a.b.posts": Came(fetched=99)})
     assert states(empty, ["a.b.posts"]) == {"a.b.posts": "sent", "a.b.likes": "coming"}
     assert states(empty, []) == {"a.b.posts": "coming", "a.b.likes": "coming"}
 

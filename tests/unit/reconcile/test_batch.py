@@ -2,10 +2,13 @@
 with why it could not be compared. What changes meanwhile is no difference."""
 
 import json
+import sqlite3
+from contextlib import closing
 
 import httpx
 import pytest
 from benchmarks.tap import repository
+from benchmarks.tap.dagcbor import Cid as BlockCid
 from support.given import LIKES, POSTS, did
 from support.servers import REV, Answer, Pds, Servers, cid_at, ok, refusal
 from trio.testing import MockClock
@@ -13,6 +16,8 @@ from unit.reconcile.conftest import OLD, Side
 
 from backfilld.reconcile.batch import GIVEN_UP_AFTER, HOSTS_AT_ONCE, Compared
 from backfilld.reconcile.compare import AGAIN_S
+from backfilld.reconcile.repository.car import CarReader
+from backfilld.reconcile.repository.dagcbor import text_of
 from backfilld_events.catalog.reconcile import Method
 from backfilld_events.ids import Cid, Did, Nsid, Rev, Rkey, unpack_one
 
@@ -57,6 +62,17 @@ async def test_what_differs_for_good_is_told_record_for_record(
     assert one.samples == ["~b", "-c", "-d", "+ghost"]
     assert (one.dead, one.rev, one.newest) == (1, REV, OLD)
     assert (found.records, found.unread) == (1, [])
+
+
+async def test_a_dead_letter_that_was_settled_explains_nothing(
+    side: Side, servers: Servers, autojump_clock: MockClock
+) -> None:
+    servers.has(ALICE, posts(a=ONE))
+    side.buries(ALICE, POSTS, "a")
+    with closing(sqlite3.connect(side.folder / "records.db")) as db, db:
+        db.execute("UPDATE dead_letter SET open = 0")
+    (one,) = (await compared(side, ALICE)).differing
+    assert (one.missing, one.dead) == (1, 0)
 
 
 async def test_a_record_that_a_person_took_out_is_not_missing(
@@ -278,6 +294,20 @@ async def test_a_repository_that_ends_early_is_never_taken_for_a_whole_one(
     side.holds(ALICE, held(*PATHS[:40]))
     found = await compared(side, ALICE, method="repo")
     assert kinds(found) == {ALICE: "bad_answer"}
+
+
+async def test_a_repository_that_lacks_a_record_of_its_own_is_not_taken_for_whole(
+    side: Side, servers: Servers, autojump_clock: MockClock
+) -> None:
+    pds = servers.signs(ALICE, PATHS)
+    side.holds(ALICE, held(*PATHS[:40]))
+    car = CarReader()
+    blocks = {BlockCid(cid): block for cid, block in car.feed(pds.cars[ALICE])}
+    (lost,) = [cid for cid in blocks if text_of(cid) == cid_at(PATHS[3])]
+    del blocks[lost]
+    pds.cars[ALICE] = repository.car(BlockCid(car.end()), blocks)
+    (why,) = (await compared(side, ALICE, method="repo")).unread
+    assert why.message.endswith(f"the record {cid_at(PATHS[3])} is missing")
 
 
 async def test_a_server_that_hands_out_no_repositories_says_so(

@@ -142,7 +142,7 @@ async def tried_again(
 async def _answer(
     door: Door, job_id: str, retries: Job, skipped: dict[str, int], *, joined: bool
 ) -> Retried:
-    detail = await thejob_named(door, job_id)
+    detail = await the_job(door, job_id)
     answer = Retried(
         id=detail.id,
         status=detail.status,

@@ -118,15 +118,15 @@ class TapLimits(Struct):
 
 class FilterShape(Struct):
     """How a collection fares with Tap's filter. `state`: `sent`; `coming`, when the Tap that we run
-    is started with it; `unseen`, nothing of it came yet; `dropped`, repositories listed for it were
-    fetched and are empty, at most `empty` of one job, and nothing of it ever came; `unasked`, it
-    comes and nobody asks for it. `ignored` are records that came while nobody asked."""
+    is started with it; `unseen`, nothing of it came yet; `dropped`, so many repositories that were
+    found for it are `fetched`, and nothing of it ever came; `unasked`, it comes and nobody asks for
+    it. `ignored` are records that came while nobody asked."""
 
     collection: str
     state: str
     records: int
     ignored: int
-    empty: int
+    fetched: int
 
 
 class TapFilters(Struct):

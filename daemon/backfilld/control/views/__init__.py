@@ -16,7 +16,7 @@ from backfilld_events.projections import pages as entries
 from backfilld_events.projections import repos as known
 from backfilld_events.projections.asked import Asked
 from backfilld_events.projections.classes import Ask, Need
-from backfilld_events.projections.stuck import Stuck
+from backfilld_events.projections.still import Stuck
 
 from ...backfill import queues
 from ..present import lexicon_shape

@@ -3,7 +3,7 @@
 import json
 from collections.abc import Iterable
 
-from backfilld_events.projections.classes import Class
+from backfilld_events.projections import targets
 
 from ..tapfilters import UNASKED_MAX, Arrivals, Came
 from .base import ViewsBase
@@ -19,21 +19,16 @@ class ArrivalViews(ViewsBase):
         return await self._worker(self._arrivals, json.dumps(sorted(wanted)))
 
     def _arrivals(self, wanted: str) -> Arrivals:
-        values = {"wanted": wanted, "empty": Class.EMPTY, "limit": UNASKED_MAX}
+        values = {"wanted": wanted, "limit": UNASKED_MAX}
         came = self._events.execute(
             "SELECT collection, inserted + updated + deleted + unchanged + stale + dead, ignored"
             f" FROM delivered WHERE {_AMONG}",
             values,
         ).fetchall()
-        empty = self._events.execute(
-            "SELECT collection, max(n) FROM target JOIN tally USING (job)"
-            f" WHERE class = :empty AND {_AMONG} GROUP BY collection",
-            values,
-        ).fetchall()
         unasked = f"FROM delivered WHERE ignored > 0 AND NOT {_AMONG}"
         found = {nsid: Came(records, ignored) for nsid, records, ignored in came}
-        for nsid, n in empty:
-            found[nsid] = found.get(nsid, Came())._replace(empty=n)
+        for nsid, n in targets.fetched(self._events).items():
+            found[nsid] = found.get(nsid, Came())._replace(fetched=n)
         collections, records = self._events.execute(
             f"SELECT count(*), coalesce(sum(ignored), 0) {unasked}", values
         ).fetchone()

@@ -24,13 +24,13 @@
   open.addEventListener("click", () => dialog.showModal());
 
   function row(step) {
-    const links = [...document.querySelectorAll("#jobs th a")];
+    const links = [...document.querySelectorAll("[data-rows] th a")];
     const at = links.indexOf(document.activeElement);
     links[at < 0 ? 0 : Math.min(links.length - 1, Math.max(0, at + step))]?.focus();
   }
 
   const ACTS = {
-    "/": () => document.getElementById("state")?.focus(),
+    "/": () => document.querySelector("[data-find]")?.focus(),
     "?": () => dialog.showModal(),
     h: () => document.getElementById("hold")?.click(),
     j: () => row(1),
