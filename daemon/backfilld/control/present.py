@@ -1,6 +1,6 @@
 """States of the log as the API's shapes. Pure but for the words' local zone."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Any
 
 from msgspec import Struct
@@ -20,13 +20,19 @@ from .shapes import FailureShape, JobDetail, JobShape, LexiconShape, SyncShape, 
 _HAPPYVIEWS = ("record", "query", "procedure")  # what it tells apart in lexicons
 
 
-def job_shape(job: Job, records: int, classes: dict[Class, int], scene: Scene) -> JobShape:
-    """A job as the API shows it. Pure."""
+def job_shape(
+    job: Job,
+    records: int,
+    classes: dict[Class, int],
+    scene: Scene,
+    silent: Collection[str] = (),
+) -> JobShape:
+    """A job as the API shows it; `silent` as in words.sync. Pure."""
     total = sum(classes.values())
     handed = _handed(job, classes, total)
     stands = standing(job, scene)
     waiting = stands.waiting
-    sync_state, sync_sentence = words.sync(job, classes)
+    sync_state, sync_sentence = words.sync(job, classes, silent if scene.limits.filters is None else ())
     added = words.summed(job, classes)
     return JobShape(
         id=job.id,
@@ -76,7 +82,7 @@ def job_shape(job: Job, records: int, classes: dict[Class, int], scene: Scene) -
 
 def job_detail(
     job: Job,
-    records: int,
+    row: JobShape,
     classes: dict[Class, int],
     scene: Scene,
     unfit: Sequence[Listed],
@@ -84,12 +90,12 @@ def job_detail(
     now: float,
     retried_by: Sequence[str] = (),
 ) -> JobDetail:
-    """A job with all that is told of it; `samples` of its progress, and `now` as in them. Pure."""
+    """A job with all that is told of it beside its `row`; `samples` of its progress, and `now` as in
+    them. Pure."""
     stands = standing(job, scene)
-    row = job_shape(job, records, classes, scene)
     return JobDetail(
         **_fields(row),
-        lanes=outlook.lanes(job, classes, row.processed_repos, records),
+        lanes=outlook.lanes(job, classes, row.processed_repos, row.total_records),
         rates=outlook.rates(samples, now),
         eta=outlook.etas(job, stands, classes, samples),
         estimate=outlook.first_estimate(job),

@@ -9,10 +9,11 @@ filter that leaves it out.
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
+from backfilld_events.projections.targets import FETCHED_MIN
+
 from .shapes.reads import FilterShape, TapFilters
 from .words import counted
 
-FETCHED_MIN = 10  # so many, and not one record, are no chance
 UNASKED_MAX = 20  # collections that nobody asked for are shown by name; the rest is counted
 
 

@@ -1,6 +1,6 @@
 """The same words everywhere: a job's state and sync as sentences. Pure but for the local zone."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from typing import Literal, NamedTuple
 
@@ -167,9 +167,12 @@ def stalled(waiting: Waiting) -> str:
     )
 
 
-def sync(job: Job, classes: Mapping[Class, int]) -> tuple[SyncState, str]:
+def sync(
+    job: Job, classes: Mapping[Class, int], silent: Collection[str] = ()
+) -> tuple[SyncState, str]:
     """Did the records arrive? The word, and the sentence. An account that is gone is no failure:
-    there is nothing left to get."""
+    there is nothing left to get. Of the collections `silent` nothing ever came, though what should
+    hold them was fetched: that all of it is here nobody can say."""
     total, here, open_, failed, gone, left = summed(job, classes)
     if job.outcome in ("failed", "cancelled") and job.handed_off == 0:
         return "waiting", "Nothing was handed over."
@@ -186,9 +189,18 @@ def sync(job: Job, classes: Mapping[Class, int]) -> tuple[SyncState, str]:
     lost += f"; {_held(job, held)}" if held else ""
     if open_ or job.outcome is None:
         return "syncing", f"{here:,} of {total:,} are here, or empty{lost}."
+    if not job.given and (left_out := sorted(set(silent).intersection(job.collections))):
+        return "syncing", _left_out(left_out, here, total)
     if not lost:
         return "synced", f"All {total:,} are here, or empty."
     return "synced_with_failures" if failed else "synced", f"{here:,} are here, or empty{lost}."
+
+
+def _left_out(collections: Sequence[str], here: int, total: int) -> str:
+    return (
+        f"{here:,} of {total:,} are fetched, and nothing of {', '.join(collections)} ever came: Tap's"
+        " filter seems to lack it. backfillctl tap filters says what to set"
+    )
 
 
 def _held(job: Job, held: int) -> str:

@@ -4,7 +4,7 @@ The one rule: each of these is told once. What was told stands in the log (`fold
 restart tells nothing twice. The words are those of the API.
 """
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import NamedTuple
 
 from backfilld_events.catalog.notify import NewsRaised
@@ -30,10 +30,12 @@ ID_CHARS_SHOWN = 8
 
 
 class Found(NamedTuple):
-    """A job as the projections have it, and how many of its repositories are in each class."""
+    """A job as the projections have it, how many of its repositories are in each class, and the
+    collections of which nothing ever came, as words.sync has them."""
 
     job: Job
     classes: Mapping[Class, int]
+    silent: Collection[str] = ()
 
 
 def ended(found: Found) -> NewsRaised:
@@ -46,7 +48,7 @@ def ended(found: Found) -> NewsRaised:
 
 def synced(found: Found) -> NewsRaised | None:
     """The records of a job that has ended are all here, or will never be; None: not yet."""
-    word, text = words.sync(found.job, found.classes)
+    word, text = words.sync(found.job, found.classes, found.silent)
     if word not in ("synced", "synced_with_failures"):
         return None
     return _of_job("job.synced", found.job, word, text, count=sum(found.classes.values()))

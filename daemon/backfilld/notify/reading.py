@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from backfilld_events.log import read
-from backfilld_events.projections import jobs, repos
+from backfilld_events.projections import jobs, repos, targets
 from backfilld_events.projections.classes import OPEN
 
 from ..worker import Worker
@@ -51,7 +51,8 @@ class Reading:
 
     def _found(self, job_id: str) -> list[Found]:
         found = [job for job, _ in jobs.find(self._db, job_id) if job.id == job_id]
-        return [Found(job, repos.counts(self._db, job.position)) for job in found]
+        silent = targets.silent(self._db)
+        return [Found(job, repos.counts(self._db, job.position), silent) for job in found]
 
     def _unsynced(self) -> list[str]:
         ended = (job for job, _ in jobs.newest(self._db, JOBS_LOOKED_AT))

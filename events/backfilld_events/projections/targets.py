@@ -12,6 +12,8 @@ from . import emptied
 from .classes import Class
 from .repo import places
 
+FETCHED_MIN = 10
+
 
 def began(db: sqlite3.Connection, nsids: Sequence[Nsid], position: int) -> None:
     """A job asks for these collections."""
@@ -48,6 +50,12 @@ def fetched(db: sqlite3.Connection) -> dict[Nsid, int]:
         " GROUP BY nsid"
     )
     return {Nsid(nsid): n for nsid, n in rows if n}
+
+
+def silent(db: sqlite3.Connection) -> frozenset[Nsid]:
+    """The collections that Tap seems to leave out: so many repositories, and not one record, are no
+    chance."""
+    return frozenset(nsid for nsid, n in fetched(db).items() if n >= FETCHED_MIN)
 
 
 def fetched_without(db: sqlite3.Connection, known: Sequence[int], nsid: Nsid) -> set[int]:

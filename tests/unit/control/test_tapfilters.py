@@ -9,7 +9,6 @@ from support.given import NOON, started
 
 from backfilld.backfill.standing import Scene
 from backfilld.control.tapfilters import (
-    FETCHED_MIN,
     UNASKED_MAX,
     Arrivals,
     Came,
@@ -18,6 +17,7 @@ from backfilld.control.tapfilters import (
 from backfilld.control.views import Views
 from backfilld.records.sqlite import SqliteStore
 from backfilld.worker import InlineWorker
+from backfilld_events.projections.targets import FETCHED_MIN
 from backfilld_events.catalog.index import RecordsCommitted, Tally
 from backfilld_events.eventlog import EventLog
 from backfilld_events.ids import Did, Nsid, pack_one

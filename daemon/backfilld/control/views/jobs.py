@@ -8,7 +8,7 @@ import trio
 
 from backfilld_events.folds.job import Job
 from backfilld_events.ids import Did, Nsid
-from backfilld_events.projections import history, jobs, listing, repos
+from backfilld_events.projections import history, jobs, listing, repos, targets
 from backfilld_events.projections.classes import Class
 
 from ...backfill.standing import Scene, standing
@@ -83,12 +83,20 @@ class JobViews(ViewsBase):
 
     def _newest_jobs(self, limit: int) -> list[JobShape]:
         scene, found = self._scene(), jobs.newest(self._events, limit)
-        return [self._job(job, records, scene) for job, records in found]
+        silent = targets.silent(self._events)
+        return [self._job(job, records, scene, silent) for job, records in found]
 
-    def _job(self, job: Job, records: int, scene: Scene | None = None) -> JobShape:
-        """`scene`: for many jobs it is made once."""
+    def _job(
+        self,
+        job: Job,
+        records: int,
+        scene: Scene | None = None,
+        silent: Collection[Nsid] | None = None,
+    ) -> JobShape:
+        """`scene` and `silent`: for many jobs they are found once."""
         counts = repos.counts(self._events, job.position)
-        return job_shape(job, records, counts, scene or self._scene())
+        silent = targets.silent(self._events) if silent is None else silent
+        return job_shape(job, records, counts, scene or self._scene(), silent)
 
     def _detail(self, job_id: str, now: float) -> JobDetail | None:
         if job_id == "last":
@@ -102,12 +110,14 @@ class JobViews(ViewsBase):
         unfit = listing.page(self._events, job.position, _UNFIT, 0, FAILURES_MAX)
         samples = self._samples.get(job.position, ())
         later = jobs.retried_by(self._events, job.id)
-        return job_detail(job, records, counts, self._scene(), unfit, samples, now, later)
+        row = self._job(job, records)
+        return job_detail(job, row, counts, self._scene(), unfit, samples, now, later)
 
     def _page_of_jobs(self, wanted: Wanted, before: int | None) -> JobPage:
         scene, found = self._scene(), history.page(self._events, before, PAGE_JOBS)
         asked = [(job, records) for job, records in found if self._asks(job, wanted)]
-        shapes = [self._job(job, records, scene) for job, records in asked]
+        silent = targets.silent(self._events)
+        shapes = [self._job(job, records, scene, silent) for job, records in asked]
         if wanted.status is not None:
             shapes = [one for one in shapes if one.status == wanted.status]
         return JobPage(shapes, found[-1][0].position if len(found) == PAGE_JOBS else None)
