@@ -7,7 +7,7 @@ from msgspec.structs import replace
 
 from backfilld.backfill.plan import Limits
 from backfilld.backfill.standing import Scene
-from backfilld.control.present import job_detail
+from backfilld.control.present import job_detail, job_shape
 from backfilld.control.shapes import JobDetail
 from backfilld_events.folds.job import Job
 from backfilld_events.projections.classes import Class
@@ -29,4 +29,6 @@ def half_way() -> Job:
 
 def detail(of: Job, classes: Mapping[Class, int] | None = None, records: int = 0) -> JobDetail:
     """The job as the API tells it."""
-    return job_detail(of, records, dict(classes or {}), SCENE, [], (), 0.0)
+    counts = dict(classes or {})
+    row = job_shape(of, records, counts, SCENE)
+    return job_detail(of, row, counts, SCENE, [], (), 0.0)

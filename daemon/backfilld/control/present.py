@@ -32,7 +32,8 @@ def job_shape(
     handed = _handed(job, classes, total)
     stands = standing(job, scene)
     waiting = stands.waiting
-    sync_state, sync_sentence = words.sync(job, classes, silent if scene.limits.filters is None else ())
+    unmanaged = scene.limits.filters is None  # of a Tap that we run we know what it sends
+    sync_state, sync_sentence = words.sync(job, classes, silent if unmanaged else ())
     added = words.summed(job, classes)
     return JobShape(
         id=job.id,
@@ -90,8 +91,8 @@ def job_detail(
     now: float,
     retried_by: Sequence[str] = (),
 ) -> JobDetail:
-    """A job with all that is told of it beside its `row`; `samples` of its progress, and `now` as in
-    them. Pure."""
+    """A job with all that is told of it beside its `row`; `samples` of its progress, and `now` as
+    in them. Pure."""
     stands = standing(job, scene)
     return JobDetail(
         **_fields(row),

@@ -198,8 +198,8 @@ def sync(
 
 def _left_out(collections: Sequence[str], here: int, total: int) -> str:
     return (
-        f"{here:,} of {total:,} are fetched, and nothing of {', '.join(collections)} ever came: Tap's"
-        " filter seems to lack it. backfillctl tap filters says what to set"
+        f"{here:,} of {total:,} are fetched, and nothing of {', '.join(collections)} ever came:"
+        " Tap's filter seems to lack it. backfillctl tap filters says what to set"
     )
 
 

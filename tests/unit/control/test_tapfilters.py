@@ -17,11 +17,11 @@ from backfilld.control.tapfilters import (
 from backfilld.control.views import Views
 from backfilld.records.sqlite import SqliteStore
 from backfilld.worker import InlineWorker
-from backfilld_events.projections.targets import FETCHED_MIN
 from backfilld_events.catalog.index import RecordsCommitted, Tally
 from backfilld_events.eventlog import EventLog
 from backfilld_events.ids import Did, Nsid, pack_one
 from backfilld_events.log.append import Append
+from backfilld_events.projections.targets import FETCHED_MIN
 from backfilld_events.row import NewEvent
 
 WANTED = ["a.b.posts", "a.b.likes"]

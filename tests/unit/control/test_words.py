@@ -246,3 +246,15 @@ def test_a_job_whose_collection_tap_does_not_fetch_yet_says_so() -> None:
     assert (stands.state, stands.held_up) == ("running", "filter")
     assert words.sentence(new, stands, 0).endswith("is started with another filter.")
     assert standing(new, Scene(replace(LIMITS, filters=frozenset({POSTS})))).held_up is None
+
+
+def test_a_job_is_never_called_synced_while_tap_seems_to_leave_its_collection_out() -> None:
+    done = given(
+        started(POSTS), page(0, 20, cursor=None), handed_off(20), JobCompleted(20, 20, 0, [])
+    )
+    classes = {Class.EMPTY: 20}
+    assert words.sync(done, classes)[0] == "synced"
+    word, text = words.sync(done, classes, silent={POSTS})
+    assert word == "syncing"
+    assert f"nothing of {POSTS} ever came" in text
+    assert words.sync(done, classes, silent={LIKES})[0] == "synced"
