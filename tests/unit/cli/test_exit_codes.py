@@ -5,6 +5,7 @@ from collections.abc import Callable
 import pytest
 from unit.cli.fake_daemon import ID, NSID, FakeDaemon, done, health, job, problem
 from unit.cli.ran import Ctl, Ran
+from unit.cli.test_coverage import covered
 
 from backfilld.cli.ctl.exits import EXITS
 
@@ -40,6 +41,11 @@ def unhealthy(daemon: FakeDaemon, ctl: Ctl) -> Ran:
     return ctl("status", "--check", "--json")
 
 
+def uncovered(daemon: FakeDaemon, ctl: Ctl) -> Ran:
+    daemon.answers("GET /admin/coverage", covered(complete=False))
+    return ctl("coverage", NSID)
+
+
 def interrupted(daemon: FakeDaemon, ctl: Ctl) -> Ran:
     def press(*_: object) -> None:
         raise KeyboardInterrupt
@@ -70,6 +76,7 @@ ROWS: list[tuple[int, str, Callable[[FakeDaemon, Ctl], Ran]]] = [
     (7, "no: failed", a_wait_for(job("failed", found=0))),
     (7, "no: cancelled", a_wait_for(job("cancelled"))),
     (7, "no: not healthy", unhealthy),
+    (7, "no: something is open", uncovered),
     (9, "--wait ran out; the job goes on", a_wait_for(job())),
     (130, "interrupted; the job goes on", interrupted),
 ]

@@ -12,7 +12,7 @@ EXITS = {
     say.NOT_PERMITTED: "not permitted",
     say.NOT_FOUND: "no such job, DID, lexicon",
     say.REFUSED: "refused: wrong state, conflict",
-    say.HONEST_NO: "no: ended with errors or failed, coverage open, not healthy",
+    say.HONEST_NO: "no: with errors, failed, open, not healthy",
     say.TIMED_OUT: "--timeout or --wait ran out; the job goes on",
     say.INTERRUPTED: "interrupted; the job goes on",
 }
