@@ -2,8 +2,8 @@
 
 `python -m benchmarks.silent_peers DIDS RECORDS` serves both on one loopback port and prints it.
 The relay lists DIDS repositories, each DID different and random; Tap takes all DIDs, counts them
-all, knows every repository as `pending` and sends RECORDS records again and again, or nothing. Requests are read as
-far as they are needed, by one thread each.
+all, knows every repository as `pending` and sends RECORDS records again and again, or nothing.
+Requests are read as far as they are needed, by one thread each.
 """
 
 import base64

@@ -42,14 +42,15 @@ def machine(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory, module_port: int
 ) -> Iterator[Machine]:
     """A daemon whose jobs take some seconds: a page and a batch for each repository. A module that
-    needs them to take longer has REPOS."""
-    repos = getattr(request.module, "REPOS", None)
+    needs them to take longer has REPOS; ODD_SHARE of its repositories are not as they should be."""
+    wanted = {"--repos": "REPOS", "--odd-share": "ODD_SHARE"}
+    given = {name: getattr(request.module, word, None) for name, word in wanted.items()}
     with ExitStack() as stack:
         machine = Machine(
             tmp_path_factory.mktemp("browser"),
             stack,
             faults=0,
-            options=["--repos", str(repos)] if repos else [],
+            options=[part for name, n in given.items() if n for part in (name, str(n))],
             config={"page_size": 1, "batch_size": 1},
             port=module_port,
         )

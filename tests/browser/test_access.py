@@ -6,6 +6,7 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Page, expect
 from support import jobs
+from support.given import did
 from support.machine import STATUS, Machine
 from support.site import Visit
 
@@ -42,6 +43,14 @@ VIEWS: dict[str, tuple[str, Opens]] = {
     "a form that is wrong": ("/dashboard/jobs", _wrong),
     "a plan": ("/dashboard/jobs", _planned),
     "a job": ("/dashboard/jobs/{job}", lambda page: page),
+    "its errors": ("/dashboard/jobs/{job}/errors", lambda page: page),
+    "the overview": ("/dashboard/overview", lambda page: page),
+    "a collection": (f"/dashboard/coverage/{STATUS}", lambda page: page),
+    "repositories": ("/dashboard/repos?job={job}", lambda page: page),
+    "an account that is not known": (f"/dashboard/repos/{did(0)}", lambda page: page),
+    "a search that is wrong": ("/dashboard/repos?name=nonsense!", lambda page: page),
+    "Tap": ("/dashboard/tap", lambda page: page),
+    "no dead letters": ("/dashboard/dead-letters", lambda page: page),
     "the question before a cancellation": ("/dashboard/jobs/{job}/cancel", lambda page: page),
     "the keys": ("/dashboard/jobs", _keys),
     "a page that is not there": ("/dashboard/nowhere", lambda page: page),
@@ -140,6 +149,13 @@ def test_single_keys_go_where_they_say(visit: Visit, job: str) -> None:
     expect(page.locator("#keys")).to_be_hidden()
     page.keyboard.press("h")
     expect(page.locator("#hold")).to_have_attribute("aria-pressed", "true")
+    page.keyboard.press("g")
+    page.keyboard.press("r")
+    _ready(page, "Repositories")
+    page.keyboard.press("/")
+    assert page.evaluate("document.activeElement.id") == "name"
+    page.goto(f"/dashboard/jobs/{job}")
+    _ready(page, "Job ")
     page.keyboard.press("Escape")
     _ready(page, "Backfill jobs")
     page.keyboard.press("j")

@@ -59,7 +59,16 @@ def session(machine: Machine) -> Session:
     return sign_in(machine)
 
 
-@pytest.mark.parametrize("path", ["/dashboard", "/dashboard/jobs", "/dashboard/jobs/last"])
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/dashboard",
+        "/dashboard/jobs",
+        "/dashboard/jobs/last",
+        "/dashboard/repos",
+        "/dashboard/repos.txt",
+    ],
+)
 def test_who_is_not_signed_in_is_told_how(machine: Machine, path: str) -> None:
     for address in (path, "/dashboard/login"):
         page = Session(machine).get(address)
@@ -77,7 +86,7 @@ def test_a_script_without_a_key_gets_401_too(machine: Machine) -> None:
 def test_a_way_in_works_once(machine: Machine) -> None:
     path = way_in(machine).partition(f":{machine.port}")[2]
     first = Session(machine).get(path)
-    assert (first.status, first.headers["location"]) == (303, "/dashboard/jobs")
+    assert (first.status, first.headers["location"]) == (303, "/dashboard/overview")
     cookie = first.headers["set-cookie"].lower()
     assert "httponly" in cookie
     assert "samesite=strict" in cookie
@@ -191,7 +200,7 @@ def test_no_note_tells_of_an_event_of_another_job(session: Session, machine: Mac
 @pytest.mark.parametrize("back", ["//evil.example", "https://evil.example", "/\\evil", "/admin"])
 def test_the_colours_lead_back_to_no_other_place(session: Session, back: str) -> None:
     answer = session.get("/dashboard/theme?" + urlencode({"to": "dark", "back": back}))
-    assert answer.headers["location"] == "/dashboard/jobs"
+    assert answer.headers["location"] == "/dashboard/overview"
 
 
 def test_files_are_kept_by_a_browser_and_open_to_all(machine: Machine) -> None:

@@ -3,8 +3,10 @@
 import json
 
 import pytest
+from benchmarks.programs.tap_parked import at_rest
 from benchmarks.tap import discard
 from benchmarks.tap.limits import WINDOW_S, Limit, OneRefusal, Window
+from benchmarks.tap.process import Counts
 from benchmarks.tap.world_server import Answers
 from hypothesis import given
 from hypothesis import strategies as st
@@ -103,3 +105,11 @@ def test_a_refused_repository_is_a_429_and_the_pds_says_how_often_it_was_asked()
     assert answers.to(get_repo).startswith(b"HTTP/1.1 429 ")
     assert body(answers.to(get_repo)) == b"its car"
     assert json.loads(body(answers.to("/asked"))) == {"asked": 3, "refused": 1}
+
+
+def test_tap_is_at_rest_when_all_is_fetched_and_what_it_sent_is_acked() -> None:
+    """Here: of 2 repositories with 3 records each, one was told of twice, for it was put aside."""
+    assert at_rest(Counts(held=9, sent=9, acked=9, resynced=2, failed=1), events=8, repos=2)
+    assert not at_rest(Counts(held=9, sent=9, acked=8, resynced=2, failed=1), events=8, repos=2)
+    assert not at_rest(Counts(held=6, sent=6, acked=6, resynced=2, failed=1), events=8, repos=2)
+    assert not at_rest(Counts(held=9, sent=9, acked=9, resynced=1, failed=1), events=8, repos=2)
