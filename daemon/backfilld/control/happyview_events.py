@@ -23,10 +23,12 @@ SEVERITIES = ("info", "warn", "error")
 
 _UPLOADED = ("lexicon.created", "lexicon.updated")  # which of them, the revision says
 
+_RETRY = "backfill.retry_started"
+
 # our type -> the names it may have
 NAMES: Mapping[str, tuple[str, ...]] = {
     **{name: (name,) for name in TYPES},
-    "job.started": ("backfill.started",),
+    "job.started": ("backfill.started", _RETRY),
     "job.completed": ("backfill.completed",),
     "job.failed": ("backfill.failed",),
     "job.paused": ("backfill.pausing",),
@@ -144,6 +146,7 @@ def shown(row: Row, about: About | None = None) -> Shown:
     if kind == "job":
         subject = None if about is None else about.collection
         detail = {"job_id": key, **_of_job(event, about)}
+        name = _RETRY if "source_job_id" in detail else name
     elif kind == "lexicon":
         subject, name, detail = key, _lexicon_name(name, event), _fields(event, "nsid")
     elif kind == "key":
@@ -171,11 +174,21 @@ def _of_job(event: Any, about: About | None) -> dict[str, Any]:
 
 
 def _started(event: Any, about: About | None) -> dict[str, Any]:
+    again = {} if event.retries is None else _of_retry(event, about)
     return {
+        **again,
         "scope": "accounts" if event.given else "network",
         "account_count": None if about is None else about.accounts,
         "collections": event.collections,
         "reason": event.reason,
+    }
+
+
+def _of_retry(event: Any, about: About | None) -> dict[str, Any]:
+    return {
+        "source_job_id": event.retries,
+        "retried_repos": None if about is None else about.accounts,
+        "kinds": event.kinds,
     }
 
 

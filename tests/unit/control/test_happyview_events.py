@@ -11,6 +11,7 @@ import pytest
 import trio
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from msgspec.structs import replace
 from support.given import LIKES, POSTS, did, page, started
 
 from backfilld.backfill.plan import Limits
@@ -84,6 +85,11 @@ KEY = KeyCreated("ci", "hv_1234abcd", b"\x07" * 32, ["backfill:create"], None, N
     ("stream", "event", "name", "severity", "subject", "detail"),
     [
         (JOB, started(POSTS), "backfill.started", "info", POSTS, {"scope": "network"}),
+        (
+            JOB, replace(started(POSTS, given=True), retries="3b0d", kinds=["timeout"]),
+            "backfill.retry_started", "info", POSTS,
+            {"source_job_id": "3b0d", "kinds": ["timeout"], "scope": "accounts"},
+        ),
         (
             JOB, JobCompleted(18_240, 18_240, 0, []), "backfill.completed", "info", POSTS,
             {"total_repos": 18_234, "total_records": 913_004},
