@@ -9,11 +9,8 @@ from typing import NamedTuple
 import httpx
 import trio
 
-from backfilld_events.catalog.source import Differing, ReposDiffer
 from backfilld_events.eventlog import EventLog
-from backfilld_events.folds.reconcile import Reconcile
-from backfilld_events.ids import Did, Nsid, pack_one
-from backfilld_events.row import NewEvent
+from backfilld_events.ids import Did, Nsid
 
 from .backfill.asking_tap import TapAsker
 from .backfill.desk import Desk
@@ -38,6 +35,7 @@ from .delivery.departed import Departed
 from .delivery.inbox import GroupLimits
 from .delivery.ledger import Ledger
 from .delivery.pump import Pump
+from .delivery.recounting import Recounter
 from .delivery.removal import Remover
 from .delivery.sweeping import Sweeper
 from .discovery.relay import Relay
@@ -228,7 +226,9 @@ def _door(
         letters=DeadLetters(store, worker, ledger, clock, all_.wanted, network.records.now),
         network=network,
         send_samples=notifier.send_samples,
-        reconciler=reconciler(journal, network, all_.lanes, partial(_mend, journal)),
+        reconciler=reconciler(
+            journal, network, all_.lanes, Recounter(store, worker, ledger).recount
+        ),
         tap_child=all_.child,
         quiet=lambda: stalls.quiet,
         handed_over=lambda: steps.handed_over,
@@ -256,14 +256,6 @@ async def _sent(journal: Journal, settings: Config, views: Views) -> Container[N
     if settings.tap.supervise:
         return filters_now(state.child)
     return await views.delivered_since(state.source.opened)
-
-
-async def _mend(journal: Journal, dids: Sequence[Did], reconcile: Reconcile) -> None:
-    """What differs from its server is fetched anew; the mender does it."""
-    why = "its rows are not what its server has"
-    differing = [Differing(pack_one(did), why, mend=True) for did in dids]
-    event = ReposDiffer(differing)
-    await journal.append([NewEvent("tap", event, reconcile.actor, reconcile.position)])
 
 
 def _child(given: Given, journal: Journal) -> TapChild | None:

@@ -1,10 +1,7 @@
 """From a number to the repositories behind it, to one of them and back; what failed is tried again;
 a dead letter is put away."""
 
-import http.client
-import json
 from collections import Counter
-from contextlib import closing
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
@@ -14,7 +11,7 @@ from playwright.sync_api import Page, expect
 from support import jobs
 from support.given import did
 from support.machine import STATUS, Machine, until
-from support.site import Visit, way_in
+from support.site import Visit
 
 REPOS = 80
 ODD_SHARE = 0.4  # servers that are down or limit, accounts that are gone, records without a body
@@ -288,37 +285,3 @@ def test_the_first_page_moves_by_itself(visit: Visit, machine: Machine, job: str
     made = jobs.started(machine, collection="net.example.nowhere")
     expect(page.locator("#jobs")).to_contain_text(made[:8])
     assert page.evaluate("window.here === true")
-
-
-def test_a_key_for_jobs_alone_opens_no_dead_letter(machine: Machine, job: str) -> None:
-    body = json.dumps({"name": "jobs", "permissions": ["backfill:read", "backfill:create"]})
-    key = machine.control.post("/admin/api-keys", body.encode()).body["key"]
-    with closing(http.client.HTTPConnection("127.0.0.1", machine.port, timeout=10)) as way:
-
-        def asked(method: str, path: str) -> int:
-            way.request(method, path, headers={"authorization": f"Bearer {key}"})
-            answer = way.getresponse()
-            answer.read()
-            return answer.status
-
-        assert asked("GET", "/dashboard/jobs") == 200
-        assert asked("GET", "/dashboard/dead-letters") == 403
-        assert asked("GET", "/dashboard/dead-letters/1") == 403
-        for verb in ("retry", "reindex", "dismiss"):
-            assert asked("POST", f"/dashboard/dead-letters/1/{verb}") == 403
-
-
-@pytest.mark.parametrize("path", ["jobs/{job}/retry-failed", "dead-letters/1/dismiss"])
-def test_a_form_of_another_session_settles_nothing(machine: Machine, job: str, path: str) -> None:
-    position = machine.control.get("/admin/log/checkpoint")["position"]
-    with closing(http.client.HTTPConnection("127.0.0.1", machine.port, timeout=10)) as way:
-        way.request("GET", urlsplit(way_in(machine))._replace(scheme="", netloc="").geturl())
-        answer = way.getresponse()
-        answer.read()
-        cookie = str(answer.headers["set-cookie"]).partition(";")[0]
-        form = {"cookie": cookie, "content-type": "application/x-www-form-urlencoded"}
-        way.request("POST", f"/dashboard/{path.format(job=job)}", "csrf=wrong", form)
-        assert way.getresponse().status == 403
-    after = [row["type"] for row in machine.control.lines("/admin/log", after=position)]
-    assert "job.started" not in after
-    assert "dead-letters.handled" not in after

@@ -161,6 +161,30 @@ def test_a_form_that_is_not_of_this_session_does_nothing(
     assert (refused["command"], refused["code"]) == ("POST /dashboard/jobs", "bad-csrf")
 
 
+@pytest.mark.parametrize("path", ["jobs/last/retry-failed", "dead-letters/1/dismiss"])
+def test_nothing_is_tried_again_or_put_away_by_a_form_of_another_session(
+    session: Session, machine: Machine, path: str
+) -> None:
+    jobs.paused(machine)
+    answer = session.ask("POST", f"/dashboard/{path}", "csrf=wrong")
+    assert (answer.status, "not from a page of this session" in answer.text) == (403, True)
+
+
+def test_a_key_for_jobs_alone_opens_no_dead_letter(machine: Machine) -> None:
+    body = {"name": "jobs", "permissions": ["backfill:read", "backfill:create"]}
+    key = machine.control.post("/admin/api-keys", json.dumps(body).encode()).body["key"]
+
+    def asked(method: str, path: str) -> int:
+        way = {"authorization": f"Bearer {key}"}
+        return Session(machine).ask(method, f"/dashboard/{path}", **way).status
+
+    assert asked("GET", "jobs") == 200
+    for path in ("dead-letters", "dead-letters/1"):
+        assert asked("GET", path) == 403
+    for verb in ("retry", "reindex", "dismiss"):
+        assert asked("POST", f"dead-letters/1/{verb}") == 403
+
+
 def test_a_page_of_another_site_cannot_send_a_form(session: Session) -> None:
     answer = session.ask("POST", "/dashboard/jobs", "collection=x", origin="https://evil.example")
     assert answer.status == 403

@@ -96,6 +96,7 @@ ROWS = [
         {
             "id": str, "state": str, "sentence": str, "compared": int, "agreeing": int,
             "records": int, "differing": int, "unread": int, "differences": list,
+            "more": bool,
         },
         {"collection": SCORE},
     ),

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 from collections.abc import Iterator
 from contextlib import ExitStack
 from typing import Any, NamedTuple
@@ -97,7 +98,7 @@ def test_a_sample_is_by_chance_and_who_cannot_be_read_is_named(world: World) -> 
 def test_all_that_a_job_found_can_be_compared_and_one_broken_off(world: World) -> None:
     asked = json.dumps({"job": "last", "all": True}).encode()
     begun = world.machine.control.post(PATH, asked).body
-    assert begun["scope"].startswith("all repositories of job ")
+    assert re.fullmatch(r"all [1-9]\d* repositories of job \S+", begun["scope"])
     assert (begun["state"], begun["total"]) == ("running", None)
     ended = world.machine.control.delete(f"{PATH}/{begun['id'][:8]}").body
     assert (ended["state"], ended["why"]) == ("broken_off", f"uid:{os.getuid()} broke it off")

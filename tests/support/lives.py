@@ -22,23 +22,30 @@ from backfilld.clock import virtual
 from backfilld.config.keys import (
     Config,
     ControlConfig,
+    IdentityConfig,
     IndexConfig,
     JobsConfig,
     RelayConfig,
     TapConfig,
 )
+from backfilld.control.door import Door
 from backfilld.control.views import Views
 from backfilld.journal import Journal
 from backfilld.lexicons import parse
 from backfilld.limits import configured
 from backfilld.records.store import Receipt
-from backfilld.sandbox.network import RELAY_URL, TAP_URL, SandboxNetwork
+from backfilld.sandbox.network import PLC_URL, RELAY_URL, TAP_URL, SandboxNetwork
 from backfilld.service import Service
 from backfilld.worker import InlineWorker
 from backfilld_events import ids
 from backfilld_events.audit.show import as_data
 from backfilld_events.audit.verify import verify
-from backfilld_events.catalog.index import GhostsRemoved, RecordsCommitted, RecordsRemoved
+from backfilld_events.catalog.index import (
+    GhostsRemoved,
+    RecordsCommitted,
+    RecordsRemoved,
+    RowsRecounted,
+)
 from backfilld_events.catalog.job import BatchHandedOff, DidsGiven, PageDiscovered
 from backfilld_events.folds.job import Job
 from backfilld_events.ids import Did, Nsid
@@ -86,6 +93,7 @@ class Lab:
             jobs=JobsConfig(read_ahead=100),
             index=IndexConfig(group_max=group_max),
             control=ControlConfig(socket=""),
+            identity=IdentityConfig(plc_url=PLC_URL),
         )
         self.chance = random.Random(7)
         self.clock = virtual(START)
@@ -108,6 +116,13 @@ class Lab:
                 service.stop.set()
             else:
                 nursery.cancel_scope.cancel()
+
+    @property
+    def door(self) -> Door:
+        """What the daemon that lives now has for its faces."""
+        parts = self.service._parts
+        assert parts is not None
+        return parts.door
 
     async def start(self, desk: Desk, command: StartJob | UploadLexicon) -> str:
         """Submits the command; the id of the job it started."""
@@ -201,6 +216,12 @@ class Lab:
                 for nsid, count in event.collections:
                     key = (ids.unpack_one(event.repo), nsid)
                     sums[key] = sums.get(key, 0) - count
+            elif isinstance(event, RowsRecounted):
+                assert event.receipt == last + 1
+                last = event.receipt
+                who = ids.unpack_one(event.repo)
+                sums = {key: n for key, n in sums.items() if key[0] != who}
+                sums |= {(who, nsid): rows for nsid, rows, _ in event.collections}
         for receipt in self._receipts(after=last):  # written, and not yet in the log
             for did, nsid, counts in receipt.counts:
                 sums[did, nsid] = sums.get((did, nsid), 0) + counts.inserted - counts.deleted

@@ -83,7 +83,7 @@ class TapAsker:
         info = await self._tap.info(place.did)
         error = clean(info.error)
         host = host_of(info.error)
-        if info.state == "desynchronized" and not error and place.host is None:
+        if info.state == "desynchronized" and info.retries and not error and place.host is None:
             host = await self._host(place.did)
         return Observation(
             repo=pack_one(place.did),

@@ -53,7 +53,7 @@ def may_leave(need: Need, seen: Observation) -> bool:
         case Need.FORGOTTEN:
             return seen.state == "unknown"
         case Need.PARKED:
-            return seen.state == "desynchronized" and not seen.error
+            return _is_limited(seen)
         case Need.RESTLESS | Need.FINAL:
             return seen.state == "error"
         case Need.DIFFERS:
@@ -114,7 +114,7 @@ def given(paces: Mapping[str, Pace], released: Sequence[Asked], now: float) -> d
 def looked(pace: Pace, last: Observation | None, now: float) -> Pace | None:
     """The pace, to be looked at later and later, when Tap has still to do with those on trial, as
     it says of the `last` of them, for it takes them in order; None: it is done."""
-    if last is not None and last.state not in ("pending", "resyncing"):
+    if last is not None and not _is_under_way(last):
         return None
     return replace(pace, after=now + (now - pace.since) / 4)
 
@@ -126,3 +126,12 @@ def tried(pace: Pace, seen: Collection[Observation], now: float) -> Pace:
     if served < len(seen):
         return Pace(max(RELEASE_MIN, served), after=now + PARKED_S)
     return Pace(max(pace.most, min(2 * served, RELEASE_FIRST)), after=now)
+
+
+def _is_limited(seen: Observation) -> bool:
+    return seen.state == "desynchronized" and seen.retries > 0 and not seen.error
+
+
+def _is_under_way(seen: Observation) -> bool:
+    to_fetch = seen.state == "desynchronized" and not seen.retries
+    return to_fetch or seen.state in ("pending", "resyncing")

@@ -12,6 +12,7 @@ from backfilld_events.catalog.index import (
     GhostsRemoved,
     RecordsCommitted,
     RecordsRemoved,
+    RowsRecounted,
     Tally,
 )
 from backfilld_events.catalog.job import BatchHandedOff, DidsGiven, PageDiscovered
@@ -42,7 +43,7 @@ WHY: Final = {
     "final": "it fails for good, and Tap would try for ever",
     "restless": "Tap would try it without pause from now on",
     "reactivated": "its account is active again",
-    "differs": "its records are not as many as they should be",
+    "differs": "its records are not what they should be",
     "stuck": "Tap did not get on with it",
 }
 
@@ -114,7 +115,7 @@ def _answer(seen: Observation, *, drained: bool) -> str:
             return f"Tap says active: {counts}, rev {seen.rev or 'none'}{empty}"
         case "unknown":
             return "Tap does not know it"
-        case "desynchronized" if not seen.error:
+        case "desynchronized" if seen.retries and not seen.error:
             host = seen.host or "its server"
             return f"{host} asks for fewer requests: parked by Tap{tries}"
     fault = fault_of(seen.state, seen.error)
@@ -150,6 +151,14 @@ def _ghosts(event: GhostsRemoved, row: Row, key: bytes) -> Iterator[str]:
             yield f"{rows} of {nsid} removed: its refetch did not bring them, so they are gone"
 
 
+def _recounted(event: RowsRecounted, row: Row, key: bytes) -> Iterator[str]:
+    if event.repo == key:
+        rows = sum(rows for _, rows, _ in event.collections)
+        dropped = sum(dropped for _, _, dropped in event.collections)
+        newer = f", {dropped:,} dropped that no fetch would win over" if dropped else ""
+        yield f"its rows were counted: {counted(rows, 'row is', 'rows are')} here{newer}"
+
+
 def _compared(event: ReposCompared, row: Row, key: bytes) -> Iterator[str]:
     for one in event.differing:
         if one.repo == key:
@@ -157,6 +166,8 @@ def _compared(event: ReposCompared, row: Row, key: bytes) -> Iterator[str]:
     for unread in event.unread:
         if unread.repo == key:
             yield f"not compared with its server: {unread.message}"
+    if key in unpack_keys(event.again):
+        yield "compared with its server: it differs no more"
 
 
 def _difference(one: Difference) -> str:
@@ -175,6 +186,7 @@ _TELLS: Final[dict[type, Callable[[Any, Row, bytes], Iterator[str]]]] = {
     RecordsCommitted: _committed,
     RecordsRemoved: _removed,
     GhostsRemoved: _ghosts,
+    RowsRecounted: _recounted,
     ReposCompared: _compared,
 }
 NAMING: Final = tuple(name for name, kind in TYPES.items() if kind in _TELLS)

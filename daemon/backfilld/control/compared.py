@@ -4,82 +4,54 @@ Pure.
 The one rule: a repository that was not read is never among those that agree.
 """
 
-from collections import Counter
 from collections.abc import Mapping, Sequence
 
-from backfilld_events.catalog.reconcile import ReconcileAsked, ReconcileEnded, ReposCompared
-from backfilld_events.folds.reconcile import begun, further
+from backfilld_events.catalog.reconcile import ReposCompared
+from backfilld_events.folds.reconcile import Reconcile
 from backfilld_events.ids import unpack_one
 from backfilld_events.row import Row, utc_text
 
 from .shapes.reconcile import DifferenceShape, ReconcileShape, UnreadShape
 
-SHOWN_MAX = 1_000  # of either list
 NAMED_MAX = 3  # repositories that differ, in the sentence
 ACCOUNT = "account"  # see UnreadShape.kind
 
-_STATES = {None: "running", "": "ended"}
 
-
-class Told:
-    """A comparison as far as its events were read."""
-
-    def __init__(self, run: str, row: Row) -> None:
-        """`row` is its first. Raises TypeError for another one."""
-        event = row.event
-        if not isinstance(event, ReconcileAsked):
-            raise TypeError(f"event {row.position} should begin the comparison {run}")
-        self._one = begun(event, run=run, actor=row.actor, position=row.position, at=row.at)
-        self._ended_at: float | None = None
-        self._why: str | None = None
-        self._differences: list[DifferenceShape] = []
-        self._unread: list[UnreadShape] = []
-        self._kinds: Counter[str] = Counter()
-
-    def after(self, row: Row) -> "Told":
-        """With one more event."""
-        event = row.event
-        if self._why is not None:  # a batch that was under way when it was broken off
-            return self
-        if isinstance(event, ReposCompared):
-            self._one = further(self._one, event)
-            self._kinds.update(one.kind for one in event.unread)
-            room = SHOWN_MAX - len(self._differences)
-            self._differences += _differences(event, row.position)[:room]
-            room = SHOWN_MAX - len(self._unread)
-            self._unread += _unread(event, row.position)[:room]
-        elif isinstance(event, ReconcileEnded):
-            self._ended_at, self._why = row.at, event.why
-        return self
-
-    def shape(self) -> ReconcileShape:
-        """All of it."""
-        one = self._one
-        state = _STATES.get(self._why, "broken_off")
-        shape = ReconcileShape(
-            id=one.id,
-            state=state,
-            sentence="",
-            scope=one.scope,
-            collections=[*one.collections],
-            method=one.method,
-            repair=one.repair,
-            actor=one.actor,
-            position=one.position,
-            started_at=utc_text(one.started_at),
-            ended_at=None if self._ended_at is None else utc_text(self._ended_at),
-            why=self._why or None,
-            total=one.compared if state == "ended" else one.count,
-            compared=one.compared,
-            agreeing=one.compared - one.differing - one.unread,
-            records=one.records,
-            differing=one.differing,
-            unread=one.unread,
-            differences=self._differences,
-            unreadable=self._unread,
-        )
-        shape.sentence = sentence(shape, self._kinds)
-        return shape
+def told(one: Reconcile, rows: Sequence[Row], end: tuple[float, str] | None) -> ReconcileShape:
+    """A comparison that came so far; `rows` are the events that it names in `told`, `end` is when
+    it ended, and why if it was broken off."""
+    differences: list[DifferenceShape] = []
+    unread: list[UnreadShape] = []
+    for row in rows:
+        if isinstance(row.event, ReposCompared):
+            differences += _differences(row.event, row.position)
+            unread += _unread(row.event, row.position)
+    many = sum(one.unread.values())
+    shape = ReconcileShape(
+        id=one.id,
+        state="running" if end is None else "broken_off" if end[1] else "ended",
+        sentence="",
+        scope=one.scope,
+        collections=[*one.collections],
+        method=one.method,
+        repair=one.repair,
+        actor=one.actor,
+        position=one.position,
+        started_at=utc_text(one.started_at),
+        ended_at=None if end is None else utc_text(end[0]),
+        why=end[1] or None if end else None,
+        total=one.compared if end is not None and not end[1] else one.count,
+        compared=one.compared,
+        agreeing=one.compared - one.differing - many,
+        records=one.records,
+        differing=one.differing,
+        unread=many,
+        differences=differences,
+        unreadable=unread,
+        more=len({each.did for each in differences}) < one.differing or len(unread) < many,
+    )
+    shape.sentence = sentence(shape, one.unread)
+    return shape
 
 
 def sentence(shape: ReconcileShape, unread: Mapping[str, int]) -> str:
@@ -89,7 +61,7 @@ def sentence(shape: ReconcileShape, unread: Mapping[str, int]) -> str:
         of = "" if shape.total is None else f" of {shape.total:,}"
         begin = f"{shape.compared:,}{of} repositories compared so far"
     elif shape.state == "ended" and not shape.compared:
-        return f"Nothing to compare: no repository here has rows of {', '.join(shape.collections)}"
+        return f"Nothing to compare: none is synced or empty yet ({shape.scope})"
     agree = "agrees" if shape.agreeing == 1 else "agree"
     records = _count(shape.records, "record", "records")
     parts = [f"{shape.agreeing:,} {agree} to the record ({records})"]
@@ -101,6 +73,8 @@ def sentence(shape: ReconcileShape, unread: Mapping[str, int]) -> str:
         parts.append(f"{sum(failed.values()):,} could not be read ({kinds})")
     if left_out := unread.get(ACCOUNT, 0):
         parts.append(f"{left_out:,} left out: the account is not active")
+    if shape.differing and shape.repair:
+        parts.append("what differs is fetched again: compare once more when it is synced")
     if shape.why is not None:
         parts.append(f"not all: {shape.why}")
     return f"{begin}: {'; '.join(parts)}"

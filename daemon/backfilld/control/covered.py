@@ -172,7 +172,7 @@ def lost(found: Found, *, what: str, connected: bool, census: bool) -> str:
     if found.differing:
         many = counted(found.differing, "repository has", "repositories have")
         return (
-            f"Perhaps: {many} not as many records as they should:"
+            f"Perhaps: {many} not the records that they should:"
             f" backfillctl coverage {what} --class differing. {proof}"
         )
     return f"None that we know of. {proof}"

@@ -12,7 +12,12 @@ from msgspec import Struct
 
 from backfilld_events.catalog import TYPES
 from backfilld_events.catalog.control import CommandRefused, KeyCreated
-from backfilld_events.catalog.index import GhostsRemoved, RecordsRemoved, RemovalAsked
+from backfilld_events.catalog.index import (
+    GhostsRemoved,
+    RecordsRemoved,
+    RemovalAsked,
+    RowsRecounted,
+)
 from backfilld_events.catalog.job import JobCompleted, JobFailed
 from backfilld_events.catalog.source import TapDisconnected
 from backfilld_events.ids import unpack_one
@@ -157,7 +162,7 @@ def shown(row: Row, about: About | None = None) -> Shown:
         deleted = sum(one.count for one in event.repos)
         detail = {"uri": event.uri, "removal_id": event.removal, "deleted": deleted}
         subject = event.collection
-    elif isinstance(event, GhostsRemoved):
+    elif isinstance(event, GhostsRemoved | RowsRecounted):
         subject, detail = unpack_one(event.repo), _fields(event, "repo")
     elif isinstance(event, RemovalAsked):
         subject, detail = event.collection, {"removal_id": event.id}

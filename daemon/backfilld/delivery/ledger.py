@@ -14,13 +14,14 @@ from backfilld_events.catalog.index import (
     RecordsCommitted,
     RecordsRemoved,
     Removed,
+    RowsRecounted,
     Tally,
 )
 from backfilld_events.ids import Did, Nsid
 from backfilld_events.row import NewEvent
 
 from ..journal import Journal, Stale
-from ..records.store import Counts, Ghosts, Receipt, RecordStore, Removal
+from ..records.store import Counts, Ghosts, Receipt, RecordStore, Recount, Removal
 from ..worker import Worker
 
 RECEIPTS_MAX = 500  # of an event
@@ -90,12 +91,13 @@ class Ledger:
 
 
 def _some(receipts: list[Receipt]) -> list[Receipt]:
-    """The first of them, as many as make one event: what a person did, or a sweep, is one by
-    itself."""
+    """The first of them, as many as make one event: what a person did, a sweep or a recount is one
+    by itself."""
     tallies = 0
     for n, receipt in enumerate(receipts):
         tallies += len(receipt.counts)
-        if tallies > TALLIES_MAX or receipt.removal or receipt.ghosts or receipt.handled:
+        alone = receipt.removal or receipt.ghosts or receipt.handled or receipt.recount
+        if alone or tallies > TALLIES_MAX:
             return receipts[: max(n, 1)]
     return receipts
 
@@ -108,6 +110,8 @@ def _events(receipts: list[Receipt]) -> list[NewEvent]:
         return [NewEvent("index", _removed(receipt, removal), removal.actor, removal.cause)]
     if receipt.ghosts is not None:
         return [NewEvent("index", _swept(receipt, receipt.ghosts), "system")]
+    if receipt.recount is not None:
+        return [NewEvent("index", _recounted(receipt, receipt.recount), "system")]
     if receipt.handled is None:
         return [NewEvent("index", summed(receipts), "system")]
     one = receipt.handled
@@ -140,6 +144,19 @@ def _swept(receipt: Receipt, ghosts: Ghosts) -> GhostsRemoved:
         rev=ghosts.rev,
         records=ghosts.records,
         collections=[(nsid, counts.deleted) for _, nsid, counts in receipt.counts],
+    )
+
+
+def _recounted(receipt: Receipt, recount: Recount) -> RowsRecounted:
+    dropped = {nsid: counts.deleted for _, nsid, counts in receipt.counts}
+    rows = dict(recount.rows)
+    return RowsRecounted(
+        receipt=receipt.no,
+        repo=ids.pack_one(recount.did),
+        rev=recount.rev,
+        collections=[
+            (nsid, rows.get(nsid, 0), dropped.get(nsid, 0)) for nsid in sorted({*rows, *dropped})
+        ],
     )
 
 

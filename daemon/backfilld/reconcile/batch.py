@@ -6,7 +6,7 @@ more waiting than one.
 """
 
 from collections import defaultdict
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 import trio
@@ -28,12 +28,21 @@ GIVEN_UP_AFTER = 2  # repositories of one host in a row: the rest of the batch i
 _DEAF = frozenset({"unreachable", "timeout", "not_allowed", "rate_limited"})
 
 
+class Found(NamedTuple):
+    """All that differs of a repository, and the rev that its server had."""
+
+    rows: Apart
+    rev: Rev
+
+
 class Compared(NamedTuple):
-    """What became of a batch; see catalog.reconcile.ReposCompared."""
+    """What became of a batch; see catalog.reconcile.ReposCompared. `found` is of the same
+    repositories as `differing`."""
 
     records: int
     differing: list[Difference]
     unread: list[Unread]
+    found: Mapping[Did, Found] = {}
 
 
 class _Look(Struct):
@@ -84,6 +93,11 @@ class Batches:
             sum(look.same for look in good.values() if not look.found),
             [one for did in dids if did in good for one in await self._differences(did, good[did])],
             [unread[did] for did in dids if did in unread],
+            {
+                did: Found(look.found, look.rev)
+                for did, look in good.items()
+                if look.found and look.rev is not None
+            },
         )
 
     async def _look_at(

@@ -1,10 +1,9 @@
 """A sample of repositories: by chance, and the same again for the same seed.
 
-The one rule: who is in it depends on the seed and the DIDs alone, not on their order or on the day:
-those whose hash with the seed is lowest.
+The one rule: who is in it depends on the seed and on the log alone. Ranks are drawn, out of a
+number that is kept, so a sample costs what it has, however many repositories there are.
 """
 
-import heapq
 from collections.abc import Sequence
 from hashlib import blake2b
 from typing import NamedTuple
@@ -13,7 +12,7 @@ from backfilld_events.ids import Did, Nsid
 
 from .index import Index
 
-PIECE = 1_000
+PIECE = 200
 
 
 class Sample(NamedTuple):
@@ -27,17 +26,23 @@ async def sample(
     index: Index, collections: Sequence[Nsid], job: int | None, size: int, seed: str
 ) -> Sample:
     """At most `size` of the repositories that `Index.following` names."""
-    lowest: list[tuple[int, Did]] = []  # a heap, the highest hash first
-    after, of, last = 0, 0, False
-    while not last:
-        some = await index.following(collections, job, after, PIECE)
-        after, last = some.upto, some.last
-        of += len(some.dids)
-        for did in some.dids:
-            digest = blake2b(did.encode(), key=seed.encode()[:64], digest_size=8).digest()
-            entry = (-int.from_bytes(digest, "big"), did)
-            if len(lowest) < size:
-                heapq.heappush(lowest, entry)
-            else:
-                heapq.heappushpop(lowest, entry)
-    return Sample([did for _, did in sorted(lowest, reverse=True)], of)
+    of = await index.comparable(collections, job)
+    ranks = drawn(of, size, seed)
+    dids: dict[Did, None] = {}  # one may move to another rank in between
+    for at in range(0, len(ranks), PIECE):
+        dids |= dict.fromkeys(await index.ranked(collections, job, ranks[at : at + PIECE]))
+    return Sample([*dids], of)
+
+
+def drawn(of: int, size: int, seed: str) -> list[int]:
+    """`size` different ranks below `of`, or all of them, in rising order."""
+    if size >= of:
+        return list(range(of))
+    but = 2 * size > of  # it is quicker to draw those that are left out
+    chosen: set[int] = set()
+    n = 0
+    while len(chosen) < (of - size if but else size):
+        digest = blake2b(n.to_bytes(8, "big"), key=seed.encode()[:64], digest_size=8).digest()
+        chosen.add(int.from_bytes(digest, "big") % of)
+        n += 1
+    return sorted(set(range(of)) - chosen if but else chosen)

@@ -1,7 +1,7 @@
 """The port of what is compared: our rows, and which repositories are meant, in the words of who
 compares them."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import NamedTuple, Protocol
 
 from backfilld_events.ids import Did, Nsid
@@ -36,5 +36,18 @@ class Index(Protocol):
     async def following(
         self, collections: Sequence[Nsid], job: int | None, after: int, limit: int
     ) -> Some:
-        """Of all repositories that have rows of these collections, of all or of those that a job
-        found, at most `limit` behind the place `after`."""
+        """Of the repositories that are synced or empty, at most `limit` behind the place `after`:
+        of those that the job found, or that were found for the collection, or of all if there are
+        several."""
+
+    async def comparable(self, collections: Sequence[Nsid], job: int | None) -> int:
+        """How many of them there are; it is kept, not counted."""
+
+    async def ranked(
+        self, collections: Sequence[Nsid], job: int | None, ranks: Collection[int]
+    ) -> list[Did]:
+        """Those of them at these ranks, in order; 0 is the first."""
+
+    async def said_to_differ(self, dids: Sequence[Did], collections: Sequence[Nsid]) -> list[Did]:
+        """Those of these repositories that differed when they were compared last, in one of these
+        collections."""

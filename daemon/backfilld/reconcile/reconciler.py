@@ -9,19 +9,21 @@ from collections.abc import Awaitable, Callable, Sequence
 
 import trio
 
-from backfilld_events.catalog.reconcile import ReconcileAsked, ReconcileEnded, ReposCompared
-from backfilld_events.folds.reconcile import Reconcile, begun
-from backfilld_events.ids import Did, unpack_one
+from backfilld_events.catalog.reconcile import ReconcileAsked, ReconcileEvent, ReposCompared
+from backfilld_events.folds.reconcile import Reconcile, begun, ended
+from backfilld_events.ids import Did, Rev, pack, unpack_one
 from backfilld_events.row import NewEvent
 
 from ..journal import Journal
-from .batch import Batches
+from .batch import Batches, Compared
+from .compare import Apart
 from .index import Index, Some
 
 BATCH = 50
 AT_ONCE_MAX = 8  # comparisons; they share the hosts
 
-Mend = Callable[[Sequence[Did], Reconcile], Awaitable[None]]
+Clear = Callable[[Did, Rev, Apart], Awaitable[None]]
+"""(repository, its server's rev, what differs) -> a fetch will bring it right."""
 
 
 class TooMany(Exception):
@@ -33,8 +35,8 @@ class Ended(Exception):
 
 
 class Reconciler:
-    """The only one that writes about comparisons. `mend` is given the repositories of a batch that
-    differ, where that was asked for, before the batch is in the log: after a crash it is given them
+    """The only one that writes about comparisons. What differs, and is to be repaired, is fetched
+    anew once the batch is in the log, by who does that; `clear` is called before, and after a crash
     once more."""
 
     def __init__(
@@ -42,11 +44,11 @@ class Reconciler:
         journal: Journal,
         batches: Batches,
         index: Index,
-        mend: Mend,
+        clear: Clear,
         new_id: Callable[[], str] = lambda: str(uuid.uuid4()),
     ) -> None:
         self._journal, self._batches, self._index = journal, batches, index
-        self._mend, self._new_id = mend, new_id
+        self._clear, self._new_id = clear, new_id
         self._under: dict[str, trio.CancelScope] = {}
 
     async def ask(self, asked: ReconcileAsked, actor: str) -> Reconcile:
@@ -62,8 +64,7 @@ class Reconciler:
         one = self._journal.state.reconciles.get(run)
         if one is None:
             raise Ended
-        ended = ReconcileEnded(f"{actor} broke it off")
-        await self._journal.append([NewEvent(_stream(run), ended, actor, one.position)])
+        await self._append(one, ended(one, f"{actor} broke it off"), actor)
         if (scope := self._under.get(run)) is not None:
             scope.cancel()
 
@@ -81,23 +82,34 @@ class Reconciler:
     async def _carry_out(self, run: str) -> None:
         with self._under[run]:
             while (one := self._journal.state.reconciles.get(run)) is not None:
-                await self._batch(one)
+                some = await self._next(one)
+                if some.dids:
+                    await self._batch(one, some)
+                one = self._journal.state.reconciles.get(run)
+                if some.last and one is not None:
+                    await self._append(one, ended(one, ""))
         del self._under[run]
 
-    async def _batch(self, one: Reconcile) -> None:
-        some = await self._next(one)
-        events: list[ReposCompared | ReconcileEnded] = [ReconcileEnded("")] if some.last else []
-        if some.dids:
-            dids = list(dict.fromkeys(some.dids))
-            found = await self._batches.compare(dids, one.collections, one.method)
-            if one.repair and found.differing:
-                differ = dict.fromkeys(unpack_one(each.repo) for each in found.differing)
-                await self._mend([*differ], one)
-            events.insert(0, ReposCompared(len(dids), some.upto, *found))
+    async def _batch(self, one: Reconcile, some: Some) -> None:
+        dids = list(dict.fromkeys(some.dids))
+        found = await self._batches.compare(dids, one.collections, one.method)
+        again = await self._index.said_to_differ(_agreeing(dids, found), one.collections)
+        if one.repair:
+            for did, (rows, rev) in found.found.items():
+                await self._clear(did, rev, rows)
         if one.id in self._journal.state.reconciles:  # somebody may have broken it off
-            await self._journal.append(
-                [NewEvent(_stream(one.id), event, "system", one.position) for event in events]
+            event = ReposCompared(
+                count=len(dids),
+                upto=some.upto,
+                records=found.records,
+                differing=found.differing,
+                unread=found.unread,
+                again=pack(again),
             )
+            await self._append(one, event)
+
+    async def _append(self, one: Reconcile, event: ReconcileEvent, actor: str = "system") -> None:
+        await self._journal.append([NewEvent(_stream(one.id), event, actor, one.position)])
 
     async def _next(self, one: Reconcile) -> Some:
         if one.count is not None:
@@ -107,3 +119,9 @@ class Reconciler:
 
 def _stream(run: str) -> str:
     return f"reconcile/{run}"
+
+
+def _agreeing(dids: Sequence[Did], found: Compared) -> list[Did]:
+    keys = [one.repo for one in found.differing] + [one.repo for one in found.unread]
+    named = {unpack_one(key) for key in keys}
+    return [did for did in dids if did not in named]

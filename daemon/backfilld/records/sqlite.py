@@ -15,11 +15,11 @@ from typing import Final
 import msgspec
 from msgspec.structs import replace
 
-from backfilld_events.ids import Did, Nsid, Rev, Rkey
+from backfilld_events.ids import Cid, Did, Nsid, Rev, Rkey
 from backfilld_events.log.file import open_writer
 
 from ..deliveries import AccountDelivery, DeadDelivery, RecordDelivery
-from . import counting, letters, removing, rows, sweeping
+from . import counting, letters, recounting, removing, rows, sweeping
 from .accounts import Hidden, Policies
 from .counting import More
 from .ghosts import Evidence
@@ -27,7 +27,18 @@ from .interned import Interned
 from .letters import Limits
 from .rules import SAME, first, judge
 from .standing import Standing
-from .store import Counts, Ghosts, Group, Handled, Letter, Outcome, Receipt, Removal, Swept
+from .store import (
+    Counts,
+    Ghosts,
+    Group,
+    Handled,
+    Letter,
+    Outcome,
+    Receipt,
+    Recount,
+    Removal,
+    Swept,
+)
 from .tallies import Tallies, counts, rounds
 
 _ENCODE = msgspec.msgpack.Encoder().encode
@@ -115,6 +126,13 @@ class SqliteStore:
             fewer = [(did, nsid, Counts(deleted=n)) for nsid, n in gone]
             return Swept(verdict, self._written(fewer, ghosts=Ghosts(rev, records)))
 
+    def recount(
+        self, did: Did, rev: Rev, differing: Mapping[Nsid, Mapping[Rkey, Cid | None]]
+    ) -> Receipt:
+        with self._transaction():
+            fewer, recount = recounting.recount(self._db, did, rev, differing)
+            return self._written(fewer, recount=recount)
+
     def letters(self, ids: Sequence[int], *, with_raw: bool) -> list[Letter]:
         return letters.read(self._db, ids, with_raw=with_raw)
 
@@ -175,10 +193,13 @@ class SqliteStore:
         removal: Removal | None = None,
         ghosts: Ghosts | None = None,
         handled: Handled | None = None,
+        recount: Recount | None = None,
     ) -> Receipt:
         """The receipt of the transaction under way."""
         (last,) = self._db.execute("SELECT coalesce(max(no), 0) FROM receipt").fetchone()
-        receipt = Receipt(last + 1, of_each, list(accounts), unreadable, removal, ghosts, handled)
+        receipt = Receipt(
+            last + 1, of_each, list(accounts), unreadable, removal, ghosts, handled, recount
+        )
         self._db.execute("INSERT INTO receipt VALUES (?, ?)", (receipt.no, _ENCODE(receipt)))
         return receipt
 

@@ -1,11 +1,11 @@
 """The port of the index: what a store of records must be able to do, in the pump's words."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Literal, NamedTuple, Protocol
 
 from msgspec import Struct
 
-from backfilld_events.ids import Did, Nsid, Rev, Rkey
+from backfilld_events.ids import Cid, Did, Nsid, Rev, Rkey
 
 from ..deliveries import AccountDelivery, DeadDelivery, RecordDelivery
 from .ghosts import Verdict
@@ -54,6 +54,15 @@ class Ghosts(Struct, frozen=True, array_like=True):
     records: int
 
 
+class Recount(Struct, frozen=True, array_like=True):
+    """The repository `did`, which differs from its server, was counted: `rows` by collection; `rev`
+    is the server's. As catalog.index.RowsRecounted."""
+
+    did: Did
+    rev: Rev
+    rows: list[tuple[Nsid, int]]
+
+
 class Letter(Struct, frozen=True):
     """A message that could not be used. `raw` is what is kept of its `raw_bytes`, and empty if it
     was not asked for; `is_open`: nobody has settled it."""
@@ -91,8 +100,8 @@ class Receipt(Struct, frozen=True, array_like=True):
 
     `accounts` are (did, status, handle). `unreadable` messages had no repository to count under.
     With `removal` it was no group, but a person; `counts` say how many were deleted. So they do
-    with `ghosts`, of one repository. With `handled` a person did something about dead letters, and
-    `counts` say what came of their records.
+    with `ghosts` and `recount`, of one repository. With `handled` a person did something about dead
+    letters, and `counts` say what came of their records.
     """
 
     no: int
@@ -102,6 +111,7 @@ class Receipt(Struct, frozen=True, array_like=True):
     removal: Removal | None = None
     ghosts: Ghosts | None = None
     handled: Handled | None = None
+    recount: Recount | None = None
 
 
 class Swept(NamedTuple):
@@ -148,6 +158,14 @@ class RecordStore(Protocol):
         and all that it had sent is committed; `before` is the rev it had when it was taken out.
         `collections` are all that Tap is known to send, and no other: rows of one that it does not
         send look like ghosts."""
+
+    def recount(
+        self, did: Did, rev: Rev, differing: Mapping[Nsid, Mapping[Rkey, Cid | None]]
+    ) -> Receipt:
+        """Counts the rows of a repository, which is to be fetched anew because it differs from its
+        server. Those of `differing`, if they still have that CID (None: deleted), that are as new
+        as `rev` or newer are deleted before and leave nothing behind: no fetch would win over
+        them."""
 
     def letters(self, ids: Sequence[int], *, with_raw: bool) -> list[Letter]:
         """Those of these dead letters that there are."""

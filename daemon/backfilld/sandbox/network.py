@@ -2,7 +2,8 @@
 
 The one rule: both ways lead to the same handlers. `async with` it for tests in virtual time
 (`transport`, `open_channel`, `dial`); give `serve` to a nursery for real ports. The Tap can be
-killed and started again; its disk outlives it.
+killed and started again; its disk outlives it. The servers of repositories and the directory of
+accounts are there without sockets alone.
 """
 
 from collections.abc import AsyncIterator, Sequence
@@ -18,12 +19,14 @@ from . import http
 from .faults import FaultPlan
 from .http import Answer, Cut, Handler, Request
 from .relay import Quirks, Relay
+from .servers import Servers
 from .tap import Tap, TapDisk, TapSettings
 from .transport import Transport
 from .world import World
 
 RELAY_URL = "http://relay.test"
 TAP_URL = "http://tap.test"
+PLC_URL = "http://plc.test"
 LOOPBACK = "127.0.0.1"
 
 
@@ -47,7 +50,7 @@ class SandboxNetwork:
         tap_faults: FaultPlan | None = None,
     ) -> None:
         self.world, self.settings = world, settings or TapSettings()
-        self.relay = Relay(world, quirks)
+        self.relay, self.servers = Relay(world, quirks), Servers(world)
         self.disk = TapDisk(world)
         self.tap: Tap | None = None  # the life that runs now
         self._previous: Tap | None = None  # the last one there was
@@ -99,7 +102,9 @@ class SandboxNetwork:
             return self.relay_faults.guard(self.relay.handle)
         if f"http://{host}" == TAP_URL and self.tap is not None:
             return self._tap_handler
-        return None
+        if f"http://{host}" == PLC_URL:
+            return self.servers.directory
+        return self.servers.pds if self.servers.is_up(f"http://{host}") else None
 
     # --- on loopback ---------------------------------------------------------------------------
 

@@ -5,7 +5,7 @@ from typing import Any
 import msgspec
 
 from .. import ids
-from ..catalog.index import GhostsRemoved, RecordsCommitted, RecordsRemoved
+from ..catalog.index import GhostsRemoved, RecordsCommitted, RecordsRemoved, RowsRecounted
 from ..catalog.job import BatchHandedOff, DidsGiven, PageDiscovered
 from ..catalog.lexicon import LexiconFetched, LexiconUploaded
 from ..catalog.reconcile import ReconcileAsked, ReposCompared
@@ -52,13 +52,14 @@ def payload(row: Row) -> Payload:
             plain["accounts"] = [_named(account) for account in event.accounts]
         case RecordsRemoved():
             plain["repos"] = [_named(one) for one in event.repos]
-        case GhostsRemoved():
+        case GhostsRemoved() | RowsRecounted():
             plain = _named(event)
         case ReconcileAsked():
             plain["dids"] = ids.unpack(event.dids)
         case ReposCompared():
             plain["differing"] = [_named(one) for one in event.differing]
             plain["unread"] = [_named(one) for one in event.unread]
+            plain["again"] = ids.unpack(event.again)
     return plain
 
 
@@ -97,6 +98,11 @@ def summary(row: Row) -> str:
             count = sum(count for _, count in event.collections)
             who = ids.unpack_one(event.repo)
             return f"receipt {event.receipt}: {count} removed that {who} no longer has"
+        case RowsRecounted():
+            rows = sum(rows for _, rows, _ in event.collections)
+            dropped = sum(dropped for _, _, dropped in event.collections)
+            who = ids.unpack_one(event.repo)
+            return f"receipt {event.receipt}: {rows} rows of {who}, {dropped} dropped"
         case ReposObserved():
             return f"{len(event.observations)} repositories changed at {event.tap}"
         case LexiconUploaded() | LexiconFetched():

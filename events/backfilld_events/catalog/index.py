@@ -94,11 +94,25 @@ class GhostsRemoved(Struct, frozen=True, forbid_unknown_fields=True):
     collections: list[tuple[Nsid, int]]
 
 
-IndexEvent = RecordsCommitted | RemovalAsked | RecordsRemoved | GhostsRemoved
+class RowsRecounted(Struct, frozen=True, forbid_unknown_fields=True):
+    """One repository differs from its server and is to be fetched anew, so its rows were counted:
+    what made them differ may have left no receipt. Those that differ and are as new as the server's
+    `rev`, or newer, were dropped, for no fetch would win over them. This is receipt `receipt`.
+    `collections`: (collection, rows that are there after it, rows that were dropped), and in no
+    other collection is there any."""
+
+    receipt: int
+    repo: bytes
+    rev: Rev
+    collections: list[tuple[Nsid, int, int]]
+
+
+IndexEvent = RecordsCommitted | RemovalAsked | RecordsRemoved | GhostsRemoved | RowsRecounted
 
 TYPES: dict[str, type[IndexEvent]] = {
     "index.records-committed": RecordsCommitted,
     "index.removal-asked": RemovalAsked,
     "index.records-removed": RecordsRemoved,
     "index.ghosts-removed": GhostsRemoved,
+    "index.rows-recounted": RowsRecounted,
 }

@@ -55,19 +55,29 @@ class Unread(Struct, frozen=True, forbid_unknown_fields=True, array_like=True):
 class ReposCompared(Struct, frozen=True, forbid_unknown_fields=True):
     """The next `count` of the repositories were compared. Those not named in `differing` or
     `unread` are the same to the record, and have `records` of them. `upto` is how far this came: a
-    place in the `dids` that were asked for, an ordinal of the job, or a number of the index."""
+    place in the `dids` that were asked for, or the number of a repository. `again`, packed
+    (`ids.pack`): those that are the same and were not when they were compared before."""
 
     count: int
     upto: int
     records: int
     differing: list[Difference]
     unread: list[Unread]
+    again: bytes
 
 
 class ReconcileEnded(Struct, frozen=True, forbid_unknown_fields=True):
-    """All are compared; or it was broken off, `why` not empty."""
+    """All are compared; or it was broken off, `why` not empty. What was found is added up:
+    repositories that were `compared`, `records` that are the same, repositories that are
+    `differing`, those `unread` by kind. `told` are the positions of the first events that name
+    any of these."""
 
     why: str
+    compared: int
+    records: int
+    differing: int
+    unread: dict[str, int]
+    told: list[int]
 
 
 ReconcileEvent = ReconcileAsked | ReposCompared | ReconcileEnded

@@ -12,6 +12,7 @@ from ..catalog.index import (
     RecordsCommitted,
     RecordsRemoved,
     RemovalAsked,
+    RowsRecounted,
 )
 from ..catalog.source import (
     CensusEnded,
@@ -131,7 +132,7 @@ def evolve_index(source: Source, event: IndexEvent, *, actor: str, position: int
     match event:
         case RecordsCommitted():
             return _took(source, event.first, event.last)
-        case GhostsRemoved():
+        case GhostsRemoved() | RowsRecounted():
             return _took(source, event.receipt, event.receipt)
         case RecordsRemoved():
             return _removed(_took(source, event.receipt, event.receipt), event)

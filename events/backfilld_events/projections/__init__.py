@@ -14,8 +14,15 @@ import msgspec
 
 from ..catalog import Event, IndexEvent, JobEvent, LexiconEvent, SourceEvent
 from ..catalog.child import ChildStarted
-from ..catalog.index import GhostsRemoved, RecordsCommitted, RecordsRemoved, RemovalAsked
+from ..catalog.index import (
+    GhostsRemoved,
+    RecordsCommitted,
+    RecordsRemoved,
+    RemovalAsked,
+    RowsRecounted,
+)
 from ..catalog.job import BatchHandedOff, DidsGiven, JobCancelled, JobStarted, PageDiscovered
+from ..catalog.reconcile import ReposCompared
 from ..catalog.source import ReposDiffer, ReposLeaving, ReposLeft, ReposObserved, ReposReturned
 from ..folds import INITIAL, State, evolve, job_after
 from ..folds.child import Child
@@ -36,7 +43,7 @@ from .pages import Page
 Progress = Callable[[int], None]
 PROGRESS_EVENTS = 500
 
-VERSION = 7  # raise it when a table, a fold or the meaning of a column changes: all is made anew
+VERSION = 8  # raise it when a table, a fold or the meaning of a column changes: all is made anew
 
 _SELDOM = ("control", "listed", "notices", "child", "reconciles")
 """Parts of the state that can be large, and change seldom."""
@@ -150,6 +157,10 @@ class Projections:
             since = self.state.child.filtered
             new = [nsid for nsid in event.filters if since[nsid] == row.position]
             targets.fetched_from(self._db, new, row.position)
+        elif isinstance(event, ReposCompared):
+            asked = before.reconciles.get(row.stream.removeprefix("reconcile/"))
+            if asked is not None:  # else somebody broke it off
+                news.compared(self._db, self._numbers, event, asked, row.position, row.at)
 
     def _apply_index(self, row: Row, event: IndexEvent) -> None:
         db, numbers, position, at = self._db, self._numbers, row.position, row.at
@@ -160,6 +171,8 @@ class Projections:
                 news.removed(db, numbers, event, position, at)
             case GhostsRemoved():
                 news.ghosts(db, numbers, event, position, at)
+            case RowsRecounted():
+                news.recounted(db, numbers, event, position, at)
             case RemovalAsked():
                 emptied.asked(db, event.collection, position)
 

@@ -159,21 +159,22 @@ class _Accepting:
     def _moved(
         self, which: str, values: Sequence[int], counters: Collection[int] | None
     ) -> list[tuple[int, int, int]]:
-        """(counter, block, how many) of those that were only discovered."""
+        """(counter, block, how many) of those that were only discovered. One that is out of Tap for
+        a moment is handed over already, and is so again when it is put back."""
+        which = f"{which} AND class = 0 AND handed IS NULL"
         rows = self._db.execute(
-            f"SELECT id >> {BLOCK_BITS}, count(*) FROM repo WHERE id {which} AND class = 0"
-            " GROUP BY 1",
+            f"SELECT id >> {BLOCK_BITS}, count(*) FROM repo WHERE id {which} GROUP BY 1",
             values,
         ).fetchall()
         moved = [(counter, *row) for row in rows for counter in (ALL, *(counters or ()))]
         if counters is None:
-            found = self._db.execute(f"SELECT id FROM repo WHERE id {which} AND class = 0", values)
+            found = self._db.execute(f"SELECT id FROM repo WHERE id {which}", values)
             still = [number for (number,) in found]
             homes = Homes(self._db, still)
             moved += [(one, block_of(number), 1) for number in still for one in homes[number]]
         moved += self._db.execute(
             f"SELECT member.job, repo.id >> {BLOCK_BITS}, count(*) FROM member"
-            f" JOIN repo ON repo.id = member.repo WHERE member.repo {which} AND class = 0"
+            f" JOIN repo ON repo.id = member.repo WHERE member.repo {which}"
             f" AND member.held = {int(Held.NOT)} GROUP BY 1, 2",
             values,
         ).fetchall()

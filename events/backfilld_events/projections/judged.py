@@ -53,13 +53,15 @@ class Repo(Struct):
     doubt: int = 0
     differs: str | None = None
     mended: int = 0
+    apart: str | None = None
+    mend: int = 0
     was_fault: int = 0
 
     def begins_anew(self, position: int) -> None:
         """Tap was given it once more: all of it will be sent, whatever came before."""
         self.drained = self.removed = self.aside = self.came = self.retries = self.fault = 0
-        self.out = self.back = self.doubt = 0
-        self.before = self.rev
+        self.out = self.back = self.doubt = self.mend = 0
+        self.before, self.apart = self.rev, None
         self.tap_state = self.tap_error = self.rev = self.tap_records = self.differs = None
         self.sweep = int(self.live > 0)
         self.handed = position
@@ -68,6 +70,12 @@ class Repo(Struct):
     def here(self) -> int:
         """How many of its records came, and were not lost: rows, and what was removed by hand."""
         return self.live + self.removed
+
+    @property
+    def is_limited(self) -> bool:
+        """Whether Tap, which says `desynchronized`, leaves it alone because of its host."""
+        # tap: without a try that failed it is only to be fetched: after a restart, or a gap
+        return self.retries > 0 and not self.tap_error
 
     @property
     def whole(self) -> bool:
@@ -89,7 +97,7 @@ def classified(repo: Repo) -> Class:
             return Class.SYNCED if repo.live else Class.EMPTY
         case "error" | "unknown":
             return Class.FAILED
-        case "desynchronized" if not repo.tap_error:
+        case "desynchronized" if repo.is_limited:
             return Class.PARKED
     if repo.here or repo.aside:
         return Class.ARRIVING
@@ -141,8 +149,10 @@ def _needed(repo: Repo) -> Need:
     match repo.tap_state:
         case "error":
             return _of_failure(repo)
-        case "desynchronized" if not repo.tap_error and not repo.came:
+        case "desynchronized" if repo.is_limited and not repo.came:
             return Need.PARKED
+        case "active" if repo.mend:
+            return Need.DIFFERS
         case "active" if repo.kind in _SETTLED:
             return _of_rows(repo)
     return Need.NONE

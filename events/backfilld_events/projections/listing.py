@@ -5,14 +5,15 @@ The one rule: a page costs what it shows. Which blocks of repositories have any 
 """
 
 import sqlite3
-from collections.abc import Collection
+from bisect import bisect_left
+from collections.abc import Collection, Iterator
 from typing import Any
 
 from msgspec import Struct
 
 from ..faults import Fault
-from ..ids import Did
-from . import pages
+from ..ids import Did, Nsid
+from . import apart, pages
 from .classes import Class, Held, Need, Out, for_job
 from .pages import Homes
 from .repo import IDS_MAX, counters_of, places
@@ -51,7 +52,7 @@ class Listed(Struct, frozen=True):
 _COLUMNS = (
     "id, class, since, live, removed, aside, handed, account, handle, tap_state, tap_error, rev,"
     " tap_records, observed, coalesce(retries, 0), coalesce(fault, 0), host.name, coalesce(out, 0),"
-    " due, need, need_at, differs"
+    " due, need, need_at, differs, apart"
 )
 
 
@@ -68,6 +69,37 @@ def page(
     return _read(db, dict(found[:limit]))
 
 
+def ranked(
+    db: sqlite3.Connection, counter: int, codes: Collection[int], ranks: Collection[int]
+) -> list[Did]:
+    """The repositories at these ranks, in rising order, of those that `counter` counts under one of
+    `codes`: 0 is the first of them by number. No two codes have a repository in common. A rank that
+    there is not is left out. A step a block, not a repository."""
+    wanted, at, found = sorted({*ranks}), 0, list[int]()
+    first = 0  # rank of the first repository of the block
+    for block, n in _blocks(db, counter, codes):
+        upto = bisect_left(wanted, first + n, at)
+        if upto > at:
+            numbers = sorted(number for number, _ in _of_block(db, counter, codes, block, 0))
+            found += [numbers[rank - first] for rank in wanted[at:upto]]
+        at, first = upto, first + n
+        if at == len(wanted):
+            break
+    return pages.named(db, found)
+
+
+def said_to_differ(
+    db: sqlite3.Connection, known: Collection[int], nsids: Collection[Nsid]
+) -> list[int]:
+    """Those of `known` that differed from their servers in one of these collections, when they were
+    compared last."""
+    rows = db.execute(
+        f"SELECT repo, apart FROM seen WHERE repo IN ({places([*known])}) AND apart IS NOT NULL",
+        [*known],
+    )
+    return [number for number, kept in rows if apart.differs(kept, nsids)]
+
+
 def one(db: sqlite3.Connection, number: int) -> tuple[Listed, dict[int, Class]]:
     """The repository with this number as it is, and its class for each counter that has it."""
     (row,) = db.execute("SELECT class FROM repo WHERE id = ?", (number,)).fetchall()
@@ -79,8 +111,8 @@ def one(db: sqlite3.Connection, number: int) -> tuple[Listed, dict[int, Class]]:
 
 
 def differing(db: sqlite3.Connection, counter: int, after: int, limit: int) -> list[Listed]:
-    """The first `limit` repositories with `id > after` that `counter` has and whose rows are not as
-    many as they should be."""
+    """The first `limit` repositories with `id > after` that `counter` has and whose rows are not
+    what they should be."""
     return _read(db, dict(_differing(db, counter, after, limit)))
 
 
@@ -96,8 +128,8 @@ def _differing(
     found: list[tuple[int, int]] = []
     while len(found) < limit:
         rows = db.execute(
-            "SELECT id, class FROM seen JOIN repo ON id = repo WHERE differs IS NOT NULL"
-            " AND repo > ? ORDER BY repo LIMIT ?",
+            "SELECT id, class FROM seen JOIN repo ON id = repo"
+            " WHERE (differs IS NOT NULL OR apart IS NOT NULL) AND repo > ? ORDER BY repo LIMIT ?",
             (after, IDS_MAX),
         ).fetchall()
         counters = counters_of(db, [number for number, _ in rows])
@@ -131,6 +163,17 @@ def _next_block(
         for code in codes
     ]
     return min((one for one in first if one is not None), default=None)
+
+
+def _blocks(
+    db: sqlite3.Connection, counter: int, codes: Collection[int]
+) -> Iterator[tuple[int, int]]:
+    """(block, how many in it), in order."""
+    return db.execute(
+        f"SELECT block, sum(n) FROM zone WHERE job = ? AND class IN ({places([*codes])})"
+        " GROUP BY block ORDER BY block",
+        (counter, *codes),
+    )
 
 
 def _of_block(
@@ -169,7 +212,8 @@ def _read(db: sqlite3.Connection, kinds: dict[int, int]) -> list[Listed]:
     ).fetchall()
     found: list[Listed] = []
     for did, row in zip(pages.named(db, numbers), rows, strict=True):
-        number, _, *known, fault, host, out, due, need, need_at, differs = row
-        rest: list[Any] = [*known, Fault(fault), host, Out(out), due, Need(need), need_at, differs]
+        number, _, *known, fault, host, out, due, need, need_at, differs, kept = row
+        why = "; ".join(filter(None, (differs, kept and apart.says(kept)))) or None
+        rest: list[Any] = [*known, Fault(fault), host, Out(out), due, Need(need), need_at, why]
         found.append(Listed(number, did, Class(kinds[number]), *rest))
     return found

@@ -1,15 +1,17 @@
 """What Tap and the index tell of repositories: answers of /info, records that came, accounts."""
 
 import sqlite3
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Sequence
 
-from ..catalog.index import GhostsRemoved, RecordsCommitted, RecordsRemoved
+from ..catalog.index import GhostsRemoved, RecordsCommitted, RecordsRemoved, RowsRecounted
 from ..catalog.index import Tally as Receipts
+from ..catalog.reconcile import Difference, ReposCompared
 from ..catalog.source import Observation, ReposDiffer, ReposObserved
 from ..faults import fault_of
+from ..folds.reconcile import Reconcile
 from ..ids import unpack_keys
-from . import coverage, emptied, jobs, joining, judged, pages
+from . import apart, coverage, emptied, jobs, joining, judged, pages
 from .judged import Repo
 from .numbers import Numbers
 from .pages import Page
@@ -96,6 +98,35 @@ def differ(
     tally.write(db)
 
 
+def compared(
+    db: sqlite3.Connection,
+    numbers: Numbers,
+    event: ReposCompared,
+    asked: Reconcile,
+    position: int,
+    at: float,
+) -> None:
+    """Rows were held against the servers: how each differs is noted, and that it does no more."""
+    by_key: defaultdict[bytes, list[Difference]] = defaultdict(list)
+    for one in event.differing:
+        by_key[one.repo].append(one)
+    keys = [*by_key, *unpack_keys(event.again)]
+    known = {
+        number: key
+        for key, number in zip(keys, numbers.find(keys), strict=True)
+        if number is not None
+    }
+    repos = load(db, known)
+    for number, repo in repos.items():
+        found = by_key.get(known[number], [])
+        repo.apart = apart.after(repo.apart, asked.collections, found)
+        to_mend = repo.mend or (found and asked.repair)
+        repo.mend = int(bool(to_mend) and repo.apart is not None)
+    tally = Tally()
+    save(db, repos.values(), tally, position, at, told=True)
+    tally.write(db)
+
+
 def committed(
     db: sqlite3.Connection, numbers: Numbers, event: RecordsCommitted, position: int, at: float
 ) -> None:
@@ -156,6 +187,22 @@ def ghosts(
     repo.sweep, repo.differs = 0, None
     tally = Tally()
     save(db, [repo], tally, position, at, told=True)
+    tally.write(db)
+
+
+def recounted(
+    db: sqlite3.Connection, numbers: Numbers, event: RowsRecounted, position: int, at: float
+) -> None:
+    """The rows of a repository were counted, whatever receipts say."""
+    (number,) = numbers.find([event.repo])
+    for nsid, _, dropped in event.collections:
+        _delete(db, nsid, dropped)
+    if number is None:
+        return
+    (repo,) = load(db, [number]).values()
+    repo.live = sum(rows for _, rows, _ in event.collections)
+    tally = Tally()
+    save(db, [repo], tally, position, at, told=False)
     tally.write(db)
 
 

@@ -18,9 +18,9 @@ IDS_MAX = 2000  # in one statement; SQLite takes 32,766
 
 _SEEN = (
     "account, handle, tap_state, tap_error, rev, tap_records, observed, drained, retries, fault,"
-    " host, out, back, sweep, before, doubt, differs, mended"
+    " host, out, back, sweep, before, doubt, differs, mended, apart, mend"
 )
-_ZERO = ("drained", "retries", "fault", "host", "out", "back", "sweep", "doubt", "mended")
+_ZERO = ("drained", "retries", "fault", "host", "out", "back", "sweep", "doubt", "mended", "mend")
 _SEEN_OR_ZERO = ", ".join(
     f"coalesce({name}, 0)" if name in _ZERO else name for name in _SEEN.split(", ")
 )
@@ -101,12 +101,13 @@ def save(
     if told:
         db.executemany(
             f"INSERT OR REPLACE INTO seen (repo, {_SEEN})"
-            " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
             [
                 (
                     one.id, one.account, one.handle, one.tap_state, one.tap_error, one.rev,
                     one.tap_records, one.observed, one.drained, one.retries, one.fault, one.host,
                     one.out, one.back, one.sweep, one.before, one.doubt, one.differs, one.mended,
+                    one.apart, one.mend,
                 )
                 for one in repos
             ],

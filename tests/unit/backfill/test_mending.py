@@ -17,8 +17,8 @@ from backfilld_events.projections.judged import PARKED_S
 NOW = 1_700_000_000.0
 
 
-def says(state: str, error: str = "") -> Observation:
-    return Observation(pack_one(did(1)), state, error, None, 0)
+def says(state: str, error: str = "", retries: int = 1) -> Observation:
+    return Observation(pack_one(did(1)), state, error, None, 0, retries)
 
 
 @pytest.mark.parametrize("need", mending.ORDER)
@@ -32,6 +32,7 @@ def test_what_is_not_as_it_was_any_more_stays() -> None:
     assert not may_leave(Need.FORGOTTEN, says("active"))
     assert may_leave(Need.PARKED, says("desynchronized"))
     assert not may_leave(Need.PARKED, says("desynchronized", "what failed before"))
+    assert not may_leave(Need.PARKED, says("desynchronized", retries=0)), "it is fetched next"
     assert not may_leave(Need.FINAL, says("active"))
     assert may_leave(Need.LACKS, says("active"))
     assert not may_leave(Need.DIFFERS, says("error", "x"))
@@ -108,6 +109,7 @@ def test_those_on_trial_are_looked_at_later_and_later_until_tap_has_tried_the_la
     assert 10 < looks < 60
     assert pace is not None
     assert looked(pace, None, now) is not None, "Tap does not answer"
+    assert looked(pace, says("desynchronized", retries=0), now) is not None, "Tap was restarted"
     for state in ("active", "desynchronized", "error", "unknown"):
         assert looked(pace, says(state), now) is None
 

@@ -18,7 +18,7 @@ def comparison(state: str = "ended", **changes: Any) -> dict[str, Any]:
         "method": "list", "repair": False, "actor": "uid:1000", "position": 7,
         "started_at": "2026-03-10T03:00:00.000Z", "ended_at": None, "why": None, "total": 412,
         "compared": 412, "agreeing": 412, "records": 16_480, "differing": 0, "unread": 0,
-        "differences": [], "unreadable": [],
+        "differences": [], "unreadable": [], "more": False,
     }  # fmt: skip
     return {**body, **changes}
 

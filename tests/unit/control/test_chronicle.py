@@ -12,6 +12,7 @@ from backfilld_events.catalog.index import (
     RecordsCommitted,
     RecordsRemoved,
     Removed,
+    RowsRecounted,
     Tally,
 )
 from backfilld_events.catalog.job import DidsGiven
@@ -99,13 +100,21 @@ SAID = [
     ),
     (
         lambda key: ReposCompared(
-            1, 1, 9, [Difference(key, POSTS, 2, 0, 1, [], 0, REV, None)], []
+            1, 1, 9, [Difference(key, POSTS, 2, 0, 1, [], 0, REV, None)], [], ids.pack([])
         ),
         [f"compared with its server, {POSTS}: 2 missing here, 1 of another version"],
     ),
     (
-        lambda key: ReposCompared(1, 1, 9, [], [Unread(key, "timeout", "no answer")]),
+        lambda key: ReposCompared(1, 1, 9, [], [Unread(key, "timeout", "no answer")], ids.pack([])),
         ["not compared with its server: no answer"],
+    ),
+    (
+        lambda key: ReposCompared(1, 1, 9, [], [], ids.pack([ids.unpack_one(key)])),
+        ["compared with its server: it differs no more"],
+    ),
+    (
+        lambda key: RowsRecounted(3, key, REV, [(POSTS, 5, 2), (LIKES, 1, 0)]),
+        ["its rows were counted: 6 rows are here, 2 dropped that no fetch would win over"],
     ),
 ]  # fmt: skip
 

@@ -105,7 +105,7 @@ def test_no_loss_is_never_said_without_what_is_not_proved() -> None:
 def test_repositories_that_differ_are_a_loss_until_shown_otherwise_with_the_command() -> None:
     said = covered.lost(found(ALL, differing=2), what="3b0d", connected=True, census=False)
     assert said.startswith(
-        "Perhaps: 2 repositories have not as many records as they should:"
+        "Perhaps: 2 repositories have not the records that they should:"
         " backfillctl coverage 3b0d --class differing."
     )
 

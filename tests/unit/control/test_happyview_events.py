@@ -34,6 +34,7 @@ from backfilld_events.catalog.index import (
     RecordsRemoved,
     RemovalAsked,
     Removed,
+    RowsRecounted,
 )
 from backfilld_events.catalog.job import (
     AttemptFailed,
@@ -124,6 +125,10 @@ KEY = KeyCreated("ci", "hv_1234abcd", b"\x07" * 32, ["backfill:create"], None, N
         (
             "index", GhostsRemoved(1, pack_one(did(7)), Rev("3aaaaaaaaaaa2"), 5, [(POSTS, 3)]),
             "index.ghosts-removed", "info", did(7), {"records": 5, "collections": [(POSTS, 3)]},
+        ),
+        (
+            "index", RowsRecounted(1, pack_one(did(7)), Rev("3aaaaaaaaaaa2"), [(POSTS, 3, 1)]),
+            "index.rows-recounted", "info", did(7), {"collections": [(POSTS, 3, 1)]},
         ),
         (
             "dead-letters", DeadLettersHandled(action="retry", ids=[1], failed=[2]),

@@ -50,3 +50,11 @@ def test_a_reason_has_a_limit() -> None:
     assert reason({"reason": " why "}) == "why"
     with pytest.raises(BadRequest, match="longer than"):
         reason({"reason": "x" * 501})
+
+
+def test_a_mode_is_one_of_those_there_are_or_that_of_the_configuration() -> None:
+    given = {"collection": "net.example.score"}
+    assert start_body(start(given)).mode is None
+    assert start_body(start({**given, "mode": "refetch"})).mode == "refetch"
+    with pytest.raises(BadRequest, match="there is no mode 'again'"):
+        start_body(start({**given, "mode": "again"}))

@@ -20,7 +20,13 @@ from backfilld.worker import InlineWorker
 from backfilld_events import ids
 from backfilld_events.audit.verify import verify
 from backfilld_events.catalog.dead import DeadLettersHandled
-from backfilld_events.catalog.index import Account, GhostsRemoved, RecordsCommitted, Tally
+from backfilld_events.catalog.index import (
+    Account,
+    GhostsRemoved,
+    RecordsCommitted,
+    RowsRecounted,
+    Tally,
+)
 from backfilld_events.eventlog import EventLog
 from backfilld_events.ids import Cid, Did, Rev, Rkey
 from backfilld_events.log import read
@@ -161,6 +167,26 @@ async def test_ghosts_and_dead_letters_stand_in_the_log_once_with_who_did_it(
     removed = GhostsRemoved(3, ids.pack_one(did(0)), Rev("3aaaaaaaaaab2"), 0, [(POSTS, 2)])
     assert rows[2].event == removed
     assert rows[4].event == DeadLettersHandled(action="dismiss", ids=[7], failed=[8])
+
+
+async def test_a_recount_stands_by_itself_and_says_what_is_there_and_what_went(
+    tmp_path: Path,
+) -> None:
+    await take_in(tmp_path, 1)
+    with closing(SqliteStore.open(tmp_path / "records.db", 20)) as store:
+        store.commit(group(3), 1)
+        rev = Rev("3aaaaaaaaaaa2")
+        store.recount(did(0), rev, {POSTS: {Rkey("k3"): Cid("bafyreione")}})
+        store.recount(did(7), rev, {})
+        store.commit(group(4), 1)
+    await take_in(tmp_path, 0)
+    rows = list(read.rows(open_reader(tmp_path / "events.db")))
+    verify(rows)
+    assert [row.event for row in rows[2:4]] == [
+        RowsRecounted(3, ids.pack_one(did(0)), rev, [(POSTS, 1, 1)]),
+        RowsRecounted(4, ids.pack_one(did(7)), rev, []),
+    ]
+    assert [row.type for row in (rows[1], rows[4])] == ["index.records-committed"] * 2
 
 
 async def test_receipts_that_flow_without_end_do_not_keep_it_from_returning(

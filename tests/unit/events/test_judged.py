@@ -45,6 +45,20 @@ def test_what_is_parked_and_holds_nothing_is_taken_up_when_its_hosts_ten_seconds
     assert need(repo("desynchronized", retries=1, came=3)) is Need.NONE, "Tap sends the difference"
 
 
+def test_what_tap_has_only_to_fetch_again_after_a_restart_is_not_called_parked() -> None:
+    assert repo("desynchronized").kind is Class.HANDED_OFF
+    assert repo("desynchronized", live=3).kind is Class.ARRIVING
+    assert need(repo("desynchronized")) is Need.NONE
+
+
+def test_what_differs_from_its_server_is_fetched_anew_as_soon_as_tap_is_not_at_it() -> None:
+    assert need(repo("active", mend=1)) is Need.DIFFERS
+    assert need(repo("active", mend=1, tap_records=3)) is Need.DIFFERS, "some have not come"
+    assert need(repo("resyncing", mend=1)) is Need.NONE
+    assert need(repo("active", mend=1, out=int(Out.LEAVING))) is Need.NONE
+    assert need(repo("active", mend=1, account="deleted")) is Need.NONE
+
+
 def test_the_moment_at_which_something_is_needed_does_not_move() -> None:
     parked = repo("desynchronized", retries=1)
     parked.need, parked.need_at = judged.needed(parked, NOW)
@@ -130,7 +144,8 @@ def test_rows_that_are_not_as_many_as_tap_counts_are_named_only_when_tap_has_sen
         (repo(None, account="active"), Ask.DELIVERED),
         (repo(None, live=2), Ask.DELIVERED),
         (repo("active", live=2, tap_records=5), Ask.DELIVERED),
-        (repo("desynchronized"), Ask.PARKED),
+        (repo("desynchronized", retries=1), Ask.PARKED),
+        (repo("desynchronized", live=2), Ask.DELIVERED),
         (repo("error", DOWN), Ask.FAILING),
         (repo("active", live=5, tap_records=5), Ask.NEVER),
         (repo("active", live=5, tap_records=5, held=1), Ask.HELD),

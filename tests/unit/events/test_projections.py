@@ -22,6 +22,7 @@ from backfilld_events.catalog.index import (
     RecordsRemoved,
     RemovalAsked,
     Removed,
+    RowsRecounted,
     Tally,
 )
 from backfilld_events.catalog.job import (
@@ -33,6 +34,7 @@ from backfilld_events.catalog.job import (
     PageDiscovered,
 )
 from backfilld_events.catalog.lexicon import LexiconDeleted, LexiconUploaded
+from backfilld_events.catalog.reconcile import Difference, ReconcileAsked, ReposCompared
 from backfilld_events.catalog.source import (
     Differing,
     Observation,
@@ -110,6 +112,14 @@ def looked_through(db: sqlite3.Connection, counter: int, code: int) -> list[Did]
     return found
 
 
+def check_ranks(db: sqlite3.Connection, counter: int, codes: set[Class]) -> None:
+    """Each repository is at one rank, in the order in which a listing has them."""
+    behind = [one.did for one in listing.page(db, counter, codes, 0, 1000)]
+    ranks = range(len(behind) + 2)
+    assert listing.ranked(db, counter, codes, ranks) == behind
+    assert [one for rank in ranks for one in listing.ranked(db, counter, codes, [rank])] == behind
+
+
 def is_look(db: sqlite3.Connection, job: int) -> bool:
     (name,) = db.execute("SELECT id FROM job WHERE number = ?", (job,)).fetchone()
     return str(name).startswith("look")
@@ -129,6 +139,7 @@ class History:
     def draw(self, data: st.DataObject) -> list[NewEvent]:
         kinds = [self.start, self.page, self.batch, self.observe, self.commit, self.remove]
         kinds += [self.look, self.cancel, self.leave, self.end_outing, self.sweep, self.restart]
+        kinds += [self.compare, self.recount]
         return data.draw(st.sampled_from([*kinds, self.other]))(data)
 
     def start(self, data: st.DataObject) -> list[NewEvent]:
@@ -255,6 +266,30 @@ class History:
             NewEvent("tap", ReposDiffer(why), "system"),
         ]
 
+    def compare(self, data: st.DataObject) -> list[NewEvent]:
+        nsid, repair = data.draw(st.sampled_from([POSTS, LIKES])), data.draw(st.booleans())
+        some = data.draw(st.lists(st.integers(0, 12), max_size=4, unique=True))
+        keys = [pack_one(did(n)) for n in some]
+        differing = [
+            Difference(key, nsid, 1, 0, 2, ["-a"], 0, Rev("3aaaaaaaaaaa2"), None)
+            for key in keys[::2]
+        ]
+        again = ids.pack([did(n) for n in some[1::2]])
+        run = f"reconcile/r{self.position}"
+        return [
+            NewEvent(run, ReconcileAsked("all", [nsid], "list", None, b"", None, repair), "uid:1"),
+            NewEvent(run, ReposCompared(len(some), 9, 4, differing, [], again), "system"),
+        ]
+
+    def recount(self, data: st.DataObject) -> list[NewEvent]:
+        n, rows = data.draw(st.integers(0, 12)), data.draw(st.integers(0, 4))
+        self.receipts += 1
+        self.live[n] = rows
+        event = RowsRecounted(
+            self.receipts, pack_one(did(n)), Rev("3aaaaaaaaaaa2"), [(POSTS, rows, 1)]
+        )
+        return [NewEvent("index", event, "system")]
+
     def restart(self, data: st.DataObject) -> list[NewEvent]:
         filters = data.draw(st.sampled_from([[POSTS], [LIKES], [POSTS, LIKES]]))
         return [NewEvent("tap-child", ChildStarted(["tap"], filters), "system")]
@@ -308,6 +343,8 @@ def test_rebuilt_projections_equal_live_ones(data: st.DataObject) -> None:
                 behind = looked_through(db, number, kind)
                 assert len(behind) == counts.get(kind, 0), "a page for every number"
                 assert mine.issuperset(behind)
+        for counter in {counter for (counter,) in db.execute("SELECT job FROM zone")}:
+            check_ranks(db, counter, data.draw(st.sets(st.sampled_from(Class))))
         check_zones(db)
         db.close()
 
@@ -499,3 +536,26 @@ def test_what_tap_does_not_know_any_more_is_held_for_no_job(tmp_path: Path) -> N
     assert repos.counts(db, third) == repos.counts(db, second) == {Class.HANDED_OFF: 1}
     seen("active")
     assert repos.counts(db, third) == repos.counts(db, second) == {Class.EMPTY: 1}
+
+
+def test_what_is_handed_over_while_it_is_out_of_tap_for_a_moment_is_counted_once(
+    tmp_path: Path,
+) -> None:
+    db = open_writer(tmp_path / "events.db", "backfilld_events.log")
+    log = EventLog(db)
+
+    def happens(stream: str, *events: object) -> None:
+        new = [NewEvent(stream, event, "x") for event in events]  # type: ignore[arg-type]
+        log.append([Append(new)], 1)
+
+    happens("job/a", started(POSTS), page(0, 1, cursor=None), handed_off(1))
+    leaving = log.state.position + 1
+    happens("tap", ReposLeaving("restless", True, 1, ids.pack([did(0)])), ReposLeft(leaving))
+    happens("job/b", started(POSTS), page(0, 1, cursor=None), handed_off(1))
+    assert repos.counts(db, ALL) == {Class.DISCOVERED: 1}
+    check_zones(db)
+    happens("tap", ReposReturned(leaving, "t"))
+    for counter in (ALL, 1, log.state.jobs["b"].position):
+        assert repos.counts(db, counter) == {Class.HANDED_OFF: 1}
+    check_zones(db)
+    db.close()

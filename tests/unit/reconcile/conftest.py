@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 import trio
-from support.given import NOON
+from msgspec.structs import replace
+from support.given import NOON, POSTS, handed_off, page, started
 from support.servers import PLC, Servers
 
 from backfilld.backfill.plan import Limits
@@ -17,18 +18,21 @@ from backfilld.deliveries import AccountDelivery, DeadDelivery, RecordDelivery
 from backfilld.journal import Journal
 from backfilld.network.opened import Network, open_network
 from backfilld.reconcile.batch import Batches
+from backfilld.reconcile.compare import Apart
 from backfilld.reconcile.reader import Reader
 from backfilld.reconcile.reconciler import Reconciler
 from backfilld.reconcile.whole import Whole
 from backfilld.records.sqlite import SqliteStore
 from backfilld.records.store import Group
 from backfilld.worker import InlineWorker
-from backfilld_events.catalog.reconcile import ReconcileEvent
+from backfilld_events.catalog import Event
+from backfilld_events.catalog.reconcile import ReconcileEvent, ReposCompared
+from backfilld_events.catalog.source import Observation, ReposObserved
 from backfilld_events.eventlog import EventLog
-from backfilld_events.folds.reconcile import Reconcile
-from backfilld_events.ids import Cid, Did, Nsid, Rev, Rkey
+from backfilld_events.ids import Cid, Did, Nsid, Rev, Rkey, pack, pack_one
 from backfilld_events.log import read
 from backfilld_events.log.file import open_reader
+from backfilld_events.row import NewEvent, Row
 
 OLD = Rev("3jaaaaaaaaaa2")
 LIMITS = Limits(
@@ -38,19 +42,34 @@ LIMITS = Limits(
 
 
 class Side:
-    """Our side: an index, a log and what compares; `mended` are those that were to be fetched."""
+    """Our side: an index, a log and what compares; `cleared` are those that were to be fetched
+    anew."""
 
     def __init__(
         self, store: SqliteStore, journal: Journal, views: Views, network: Network, folder: Path
     ) -> None:
         self.store, self.journal, self.views, self.folder = store, journal, views, folder
-        self.mended: list[Did] = []
+        self.cleared: dict[Did, tuple[Rev, Apart]] = {}
         reader = Reader(network.identity, network.pds, Whole(network.pds, InlineWorker))
         self.batches = Batches(reader, views)
-        self.reconciler = Reconciler(journal, self.batches, views, self._mend)
+        self.reconciler = Reconciler(journal, self.batches, views, self._clear)
 
-    async def _mend(self, dids: list[Did], one: Reconcile) -> None:
-        self.mended += dids
+    async def _clear(self, did: Did, rev: Rev, rows: Apart) -> None:
+        told = [one for one in self.told() if isinstance(one, ReposCompared)]
+        assert pack_one(did) not in [one.repo for event in told for one in event.differing]
+        self.cleared[did] = rev, rows
+
+    async def finds(self, dids: list[Did], job: str = "a", nsid: Nsid = POSTS) -> int:
+        """A job finds these repositories and hands them over, and Tap has them; its number."""
+        events: list[Event] = [
+            started(nsid),
+            replace(page(0, len(dids), None, nsid), dids=pack(dids)),
+            handed_off(len(dids)),
+        ]
+        rows = await self.journal.append([NewEvent(f"job/{job}", one, "x") for one in events])
+        seen = [Observation(pack_one(did), "active", "", Rev(OLD), 0) for did in dids]
+        await self.journal.append([NewEvent("tap", ReposObserved("t", True, seen), "x")])
+        return rows[0].position
 
     def holds(self, did: Did, records: dict[Nsid, dict[Rkey, Cid]], rev: Rev = OLD) -> None:
         """Rows of a repository."""
@@ -77,8 +96,12 @@ class Side:
 
     def told(self) -> list[ReconcileEvent]:
         """What the log has of comparisons."""
+        return [row.event for row in self.rows() if row.stream.startswith("reconcile/")]  # type: ignore[misc]
+
+    def rows(self) -> list[Row]:
+        """The log."""
         with closing(open_reader(self.folder / "events.db")) as db:
-            return [row.event for row in read.rows(db, stream="reconcile/*")]  # type: ignore[misc]
+            return list(read.rows(db))
 
 
 @asynccontextmanager

@@ -1,21 +1,27 @@
 """A comparison that was asked for is carried out to its end, whatever crashes in between; who is in
 a sample depends on the seed alone."""
 
+from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 import trio
-from support.given import LIKES, POSTS, did
-from support.servers import Servers
+from hypothesis import given
+from hypothesis import strategies as st
+from msgspec.structs import replace
+from support.given import LIKES, POSTS, did, page, started
+from support.servers import REV, Servers
 from trio.testing import MockClock
 from unit.reconcile.conftest import Side, living
 
 from backfilld.network.opened import Network
-from backfilld.reconcile.choosing import sample
+from backfilld.reconcile.choosing import drawn, sample
+from backfilld.reconcile.index import Some
 from backfilld.reconcile.reconciler import AT_ONCE_MAX, BATCH, Ended, TooMany
 from backfilld_events.catalog.reconcile import ReconcileAsked, ReconcileEnded, ReposCompared
-from backfilld_events.ids import Cid, Did, Nsid, Rkey, pack, unpack_one
+from backfilld_events.ids import Cid, Did, Nsid, Rkey, pack, unpack, unpack_one
+from backfilld_events.row import NewEvent
 
 ONE = Cid("bafyreione")
 SOME = [did(n) for n in range(1, 2 * BATCH + 21)]
@@ -32,12 +38,18 @@ def asked(dids: list[Did] | None, *, repair: bool = False) -> ReconcileAsked:
     )  # fmt: skip
 
 
-def stocked(side: Side, servers: Servers) -> None:
+async def stocked(side: Side, servers: Servers) -> None:
     """All agree but the last, which lacks one."""
     for who in SOME:
         pds = servers.has(who, records("a", "b"), servers.pds(f"pds{int(who[-1] > 'm')}.example"))
         side.holds(who, records("a", "b"))
     pds.records[SOME[-1]] = records("a", "b", "c")
+    await side.finds(SOME)
+
+
+def ended(compared: int, same: int, differing: int, told: int) -> ReconcileEnded:
+    """All was read; what differs stands in the event at that position."""
+    return ReconcileEnded("", compared, same, differing, {}, [told])
 
 
 async def until(done: Callable[[], bool]) -> None:
@@ -59,27 +71,28 @@ async def carried_out(side: Side, event: ReconcileAsked) -> list[ReposCompared]:
 async def test_every_repository_is_compared_once_batch_by_batch(
     side: Side, servers: Servers, dids: list[Did] | None, autojump_clock: MockClock
 ) -> None:
-    stocked(side, servers)
+    await stocked(side, servers)
     batches = await carried_out(side, asked(dids))
     assert [one.count for one in batches] == [BATCH, BATCH, 20]
     assert sum(one.records for one in batches) == 2 * (len(SOME) - 1)
     (differing,) = [differing for one in batches for differing in one.differing]
     assert unpack_one(differing.repo) == SOME[-1]
-    assert side.told()[-1] == ReconcileEnded("")
-    assert side.mended == []
+    assert side.told()[-1] == ended(120, 238, 1, told=side.rows()[-2].position)
+    assert side.cleared == {}
 
 
 async def test_what_is_to_be_repaired_is_handed_on_before_it_is_in_the_log(
     side: Side, servers: Servers, autojump_clock: MockClock
 ) -> None:
-    stocked(side, servers)
+    await stocked(side, servers)
     await carried_out(side, asked(SOME, repair=True))
-    assert side.mended == [SOME[-1]]
+    rows = {POSTS: {Rkey("c"): (None, ONE)}}
+    assert side.cleared == {SOME[-1]: (REV, rows)}
 
 
 async def test_nothing_to_compare_ends_at_once(side: Side, autojump_clock: MockClock) -> None:
     assert await carried_out(side, asked(None)) == []
-    assert side.told()[-1] == ReconcileEnded("")
+    assert side.told()[-1] == ReconcileEnded("", 0, 0, 0, {}, [])
     one = await side.reconciler.ask(asked([]), "uid:1000")
     async with trio.open_nursery() as nursery:
         nursery.start_soon(side.reconciler.run)
@@ -87,7 +100,7 @@ async def test_nothing_to_compare_ends_at_once(side: Side, autojump_clock: MockC
         nursery.cancel_scope.cancel()
     shape = await side.views.comparison(one.id)
     assert shape is not None
-    said = f"Nothing to compare: no repository here has rows of {POSTS}"
+    said = "Nothing to compare: none is synced or empty yet (some)"
     assert (shape.sentence, shape.total) == (said, 0)
 
 
@@ -100,7 +113,7 @@ async def test_after_a_restart_it_goes_on_where_it_stopped(
     autojump_clock: MockClock,
 ) -> None:
     async with living(tmp_path, network) as side:
-        stocked(side, servers)
+        await stocked(side, servers)
         async with trio.open_nursery() as nursery:
             nursery.start_soon(side.reconciler.run)
             one = await side.reconciler.ask(asked(dids), "uid:1000")
@@ -109,7 +122,7 @@ async def test_after_a_restart_it_goes_on_where_it_stopped(
     for pds in servers.hosts.values():
         pds.asked.clear()
     async with living(tmp_path, network) as side:
-        assert side.journal.state.reconciles[one.id].upto == BATCH
+        assert side.journal.state.reconciles[one.id].compared == BATCH
         async with trio.open_nursery() as nursery:
             nursery.start_soon(side.reconciler.run)
             await until(lambda: not side.journal.state.reconciles)
@@ -123,7 +136,7 @@ async def test_after_a_restart_it_goes_on_where_it_stopped(
 async def test_one_that_is_broken_off_ends_and_says_by_whom(
     side: Side, servers: Servers, autojump_clock: MockClock
 ) -> None:
-    stocked(side, servers)
+    await stocked(side, servers)
     async with trio.open_nursery() as nursery:
         nursery.start_soon(side.reconciler.run)
         one = await side.reconciler.ask(asked(SOME), "uid:1000")
@@ -131,7 +144,7 @@ async def test_one_that_is_broken_off_ends_and_says_by_whom(
         await side.reconciler.break_off(one.id, "uid:7")
         await trio.sleep(600)
         nursery.cancel_scope.cancel()
-    assert side.told()[-1] == ReconcileEnded("uid:7 broke it off")
+    assert side.told()[-1] == ReconcileEnded("uid:7 broke it off", BATCH, 2 * BATCH, 0, {}, [])
     with pytest.raises(Ended):
         await side.reconciler.break_off(one.id, "uid:7")
     shape = await side.views.comparison(one.id[:6])
@@ -150,7 +163,7 @@ async def test_there_are_only_so_many_at_once(side: Side, autojump_clock: MockCl
 async def test_the_whole_answer_is_one_line(
     side: Side, servers: Servers, autojump_clock: MockClock
 ) -> None:
-    stocked(side, servers)
+    await stocked(side, servers)
     pds = servers.has(SOME[0], records("a", "b"), servers.pds("moody.example"))
     pds.inactive[SOME[0]] = "deactivated"
     del servers.documents[SOME[1]]
@@ -181,11 +194,77 @@ async def test_the_whole_answer_is_one_line(
     assert await side.views.comparison("nothing") is None
 
 
-async def test_a_sample_is_the_same_for_the_same_seed_and_of_the_collection_alone(
+async def test_what_was_found_is_read_in_few_events_however_many_were_compared(
+    side: Side,
+    servers: Servers,
+    autojump_clock: MockClock,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The lists are bounded, and say that there are more; the numbers are all there are."""
+    monkeypatch.setattr("backfilld_events.folds.reconcile.SHOWN_MAX", 30)
+    monkeypatch.setattr("backfilld.reconcile.reconciler.BATCH", 20)
+    for who in SOME:
+        servers.has(who, records("a", "b"))
+        side.holds(who, records("a"))
+    del servers.documents[SOME[0]]
+    told = await carried_out(side, asked(SOME))
+    assert len(told) == 6
+    (run,) = {row.stream.removeprefix("reconcile/") for row in side.rows() if row.stream[0] == "r"}
+    shape = await side.views.comparison(run)
+    assert shape is not None
+    assert (shape.differing, shape.unread, shape.more) == (119, 1, True)
+    assert len({one.did for one in shape.differences}) == 39, "two events"
+    assert [one.did for one in shape.unreadable] == [SOME[0]]
+    assert "and 116 more" in shape.sentence
+
+
+async def test_one_that_differed_and_agrees_now_is_named_once(
+    side: Side, servers: Servers, autojump_clock: MockClock
+) -> None:
+    await stocked(side, servers)
+    await carried_out(side, asked(None))
+    assert await side.views.said_to_differ(SOME, [POSTS]) == [SOME[-1]]
+    assert await side.views.said_to_differ(SOME, [LIKES]) == []
+    side.holds(SOME[-1], records("c"))
+    again = [unpack(one.again) for one in await carried_out(side, asked(None))]
+    assert again == [[], [], [], [], [], [SOME[-1]]]
+    assert await side.views.said_to_differ(SOME, [POSTS]) == []
+    assert unpack((await carried_out(side, asked(None)))[-1].again) == []
+
+
+async def test_all_is_what_was_found_and_is_settled_with_or_without_rows(
+    side: Side, servers: Servers, autojump_clock: MockClock
+) -> None:
+    """Who has none here may have some there: that is what must be found."""
+    job = await side.finds(SOME[:3])
+    await side.finds(SOME[2:5], "b", LIKES)
+    events = [started(POSTS), replace(page(0, 1, None), dids=pack([SOME[5]]))]
+    await side.journal.append([NewEvent("job/c", one, "x") for one in events])  # not handed over
+
+    async def following(nsids: list[Nsid], job: int | None = None) -> list[Did]:
+        found: list[Did] = []
+        some = Some([], 0, last=False)
+        while not some.last:
+            some = await side.views.following(nsids, job, some.upto, 2)
+            found += some.dids
+        assert await side.views.comparable(nsids, job) == len(found)
+        return found
+
+    assert await following([POSTS]) == SOME[:3]
+    assert await following([LIKES]) == [*SOME[3:5]], "one is held: Tap had it before"
+    assert await following([POSTS, LIKES]) == SOME[:5]
+    assert await following([Nsid("net.example.none")]) == SOME[:5], "it may be anywhere"
+    assert await following([POSTS], job) == SOME[:3]
+    servers.has(SOME[0], records("a"))
+    (batch,) = await carried_out(side, asked(SOME[:1]))
+    assert batch.differing[0].missing == 1
+
+
+async def test_a_sample_is_the_same_for_the_same_seed_and_log_and_of_the_collection_alone(
     side: Side, autojump_clock: MockClock
 ) -> None:
-    for n, who in enumerate(SOME):
-        side.holds(who, records("a") if n % 2 else {LIKES: {Rkey("a"): ONE}})
+    await side.finds(SOME[1::2])
+    await side.finds(SOME[::2], "b", LIKES)
     first = await sample(side.views, [POSTS], None, 10, "seed")
     assert (len(first.dids), first.of) == (10, len(SOME) // 2)
     assert set(first.dids) <= set(SOME[1::2])
@@ -195,14 +274,26 @@ async def test_a_sample_is_the_same_for_the_same_seed_and_of_the_collection_alon
     assert sorted(everybody.dids) == sorted(SOME)
 
 
-async def test_repositories_are_found_also_where_few_have_rows(
+@given(st.integers(0, 3000), st.integers(1, 3000), st.text("abc"))
+def test_a_sample_is_of_different_repositories_and_as_large_as_it_can_be(
+    of: int, size: int, seed: str
+) -> None:
+    ranks = drawn(of, size, seed)
+    assert len(ranks) == min(of, size)
+    assert ranks == sorted({*ranks})
+    assert all(0 <= rank < of for rank in ranks)
+    assert ranks == drawn(of, size, seed)
+
+
+def test_each_has_the_same_chance() -> None:
+    hits = Counter(rank for n in range(2000) for rank in drawn(10, 3, f"seed {n}"))
+    assert all(500 < hits[rank] < 700 for rank in range(10))
+
+
+async def test_a_repository_of_several_collections_is_read_piece_by_piece(
     side: Side, monkeypatch: pytest.MonkeyPatch, autojump_clock: MockClock
 ) -> None:
     monkeypatch.setattr("backfilld.control.views.base.PIECE", 7)
-    for n, who in enumerate(SOME):
-        side.holds(who, records("a", "b", "c", "d", "e", "f", "g", "h") if n == 90 else {
-            LIKES: {Rkey("a"): ONE}
-        })  # fmt: skip
-    assert (await sample(side.views, [POSTS], None, 10, "seed")).dids == [SOME[90]]
+    side.holds(SOME[90], records("a", "b", "c", "d", "e", "f", "g", "h"))
     held = await side.views.held(SOME[90], [POSTS, LIKES])
     assert (len(held.rows[POSTS]), len(held.rows[LIKES])) == (8, 0)

@@ -71,7 +71,7 @@ def _tell(told: Coverage) -> None:
     if told.differing:
         least = "" if told.differing_exact else "at least "
         many = text.count(told.differing, "repository has", "repositories have")
-        say.out(text.wrapped("Differ", f"{least}{many} not as many records as they should", None))
+        say.out(text.wrapped("Differ", f"{least}{many} not the records that they should", None))
     say.out(text.wrapped("Lost", told.lost, None))
     as_of = f"event #{told.as_of.position:,}, {text.moment(told.as_of.at)}"
     say.out(text.wrapped("As of", as_of, None))

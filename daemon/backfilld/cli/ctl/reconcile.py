@@ -19,7 +19,7 @@ from .progress import OUTAGE_S_MAX
 from .verbs import verb
 
 PATH = "/admin/reconcile"
-CHOOSING_S = 120.0  # a sample of ten million looks at each
+CHOOSING_S = 120.0  # a sample of 100,000 is looked up one by one
 POLL_S, POLL_S_MAX = 0.25, 5.0
 _JOB = re.compile(r"last|[0-9a-f-]+")
 

@@ -107,7 +107,8 @@ async def _asked(
     door: Door, wanted: ReconcileBody, where: _Where, dids: Sequence[Did] | None
 ) -> ReconcileAsked:
     if wanted.all:
-        return _event(wanted, where, f"all repositories of {where.words}", None)
+        of = await door.views.comparable(where.collections, where.job)
+        return _event(wanted, where, f"all {of:,} repositories of {where.words}", None)
     if dids is None:
         seed = wanted.seed or secrets.token_hex(4)
         size = SAMPLE if wanted.sample is None else wanted.sample

@@ -34,8 +34,8 @@ class Behind(Struct):
 class Coverage(Struct):
     """GET /admin/coverage and /admin/backfill/{id}/coverage. Each repository is in one of
     `classes`; `kinds` tells the failed ones apart, as GET …/errors does. `open` may still come.
-    `unexplained` is `found` less all classes, and must be 0. `differing` repositories have not as
-    many rows as they should; if not `differing_exact` there are at least so many. `left`: found by
+    `unexplained` is `found` less all classes, and must be 0. `differing` repositories have not
+    the rows that they should; if not `differing_exact` there are at least so many. `left`: found by
     a job that was cancelled before it came to them, and not open. `listing` is ended, under_way,
     failed, or none: then accounts were named. `complete`: it is everything. Asked for a `class`:
     some of the `repositories` behind that number, and a `cursor` if there are more."""

@@ -11,8 +11,9 @@ SEED_CHARS_MAX = 64
 
 class ReconcileBody(Struct, forbid_unknown_fields=True):
     """POST /admin/reconcile. Which repositories: those of `dids` (DIDs or handles), else a
-    `sample` of those that have rows of the `collection` or that the `job` found, or `all` of them.
-    Neither collection nor job: every record lexicon. The same `seed`, the same sample. `method`:
+    `sample` of those that were found for the `collection` or by the `job` and are synced or empty,
+    or `all` of them. Neither collection nor job: every record lexicon, and all repositories. The
+    same `seed` and the same log, the same sample. `method`:
     `list` takes the server's word, `repo` reads the signed repository. `repair`: what differs is
     fetched again."""
 
@@ -57,7 +58,8 @@ class UnreadShape(Struct):
 class ReconcileShape(Struct):
     """A comparison: GET /admin/reconcile/{id}. `state` is running, ended or broken_off; `total` is
     null as long as it is not known. `agreeing`, `differing` and `unread` add up to `compared`.
-    The lists have the first 1,000; the log has all."""
+    The lists have the first hundred repositories of each, or some more; if there are `more`, the
+    log has all: GET /admin/log?stream=reconcile/{id}."""
 
     id: str
     state: str
@@ -79,3 +81,4 @@ class ReconcileShape(Struct):
     unread: int
     differences: list[DifferenceShape]
     unreadable: list[UnreadShape]
+    more: bool

@@ -1,22 +1,26 @@
 """What is asked for comparisons with the servers: our side of them, and what they found."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
-from backfilld_events.catalog.reconcile import ReconcileAsked
-from backfilld_events.ids import Cid, Did, Nsid, Rev, Rkey, unpack
+import msgspec
+
+from backfilld_events.catalog.reconcile import ReconcileAsked, ReconcileEnded
+from backfilld_events.folds.reconcile import Reconcile, at_its_end, begun
+from backfilld_events.ids import Cid, Did, Nsid, Rev, Rkey, pack_one, unpack
 from backfilld_events.log import read
-from backfilld_events.projections import pages as entries
-from backfilld_events.row import Row
+from backfilld_events.projections import listing, repos, targets
+from backfilld_events.projections.classes import Class
+from backfilld_events.projections.tally import ALL
 
 from ...reconcile.compare import Held
 from ...reconcile.index import Some
 from ...reconcile.listing import enough
-from ..compared import Told
+from ..compared import told
 from ..shapes.reconcile import ReconcileShape
 from . import base
-from .base import ViewsBase
+from .base import ViewsBase, at_one_moment
 
-EVENTS_AT_ONCE = 200
+_SETTLED = (Class.SYNCED, Class.EMPTY)
 
 
 class ReconcileViews(ViewsBase):
@@ -49,33 +53,25 @@ class ReconcileViews(ViewsBase):
         self, collections: Sequence[Nsid], job: int | None, after: int, limit: int
     ) -> Some:
         """See Index."""
-        dids: list[Did] = []
-        last = False
-        while not last and len(dids) < limit:
-            if job is None:
-                some = await self._worker(self._following, collections, after, limit - len(dids))
-            else:
-                some = await self._worker(
-                    self._following_of_job, collections, job, after, limit - len(dids)
-                )
-            dids += some.dids
-            after, last = some.upto, some.last
-        return Some(dids, after, last)
+        return await self._worker(self._following, collections, job, after, limit)
+
+    async def comparable(self, collections: Sequence[Nsid], job: int | None) -> int:
+        """See Index."""
+        return await self._worker(self._comparable, collections, job)
+
+    async def ranked(
+        self, collections: Sequence[Nsid], job: int | None, ranks: Collection[int]
+    ) -> list[Did]:
+        """See Index."""
+        return await self._worker(self._ranked, collections, job, ranks)
+
+    async def said_to_differ(self, dids: Sequence[Did], collections: Sequence[Nsid]) -> list[Did]:
+        """See Index."""
+        return await self._worker(self._said_to_differ, dids, collections)
 
     async def comparison(self, run: str) -> ReconcileShape | None:
         """The comparison whose id is, or uniquely begins with, `run`; None: there is none."""
-        found = await self._worker(self._run_named, run)
-        return await self._told(found[0]) if len(found) == 1 else None
-
-    async def _told(self, run: str) -> ReconcileShape | None:
-        told: Told | None = None
-        after, more = 0, True
-        while more:
-            rows = await self._worker(self._events_of, run, after)
-            for row in rows:
-                told = Told(run, row) if told is None else told.after(row)
-            after, more = (rows[-1].position if rows else after), len(rows) == EVENTS_AT_ONCE
-        return None if told is None else told.shape()
+        return await self._worker(self._comparison, run)
 
     # --- calls of the worker ---------------------------------------------------------------
 
@@ -132,50 +128,73 @@ class ReconcileViews(ViewsBase):
         upto = min(first + limit, len(dids))
         return Some(dids[first:upto], upto, last=upto == len(dids))
 
-    def _following(self, collections: Sequence[Nsid], after: int, limit: int) -> Some:
-        (newest,) = self._records.execute("SELECT coalesce(max(id), 0) FROM repo").fetchone()
-        upto = min(after + base.PIECE, newest)
-        rows: list[tuple[int, Did]] = self._records.execute(
-            f"SELECT id, did FROM repo WHERE id > ? AND id <= ? AND {_has_rows(collections)}"
-            " ORDER BY id LIMIT ?",
-            (after, upto, *collections, limit),
-        ).fetchall()
-        if len(rows) == limit:
-            upto = rows[-1][0]
-        return Some([did for _, did in rows], upto, last=upto >= newest)
-
-    def _following_of_job(
-        self, collections: Sequence[Nsid], job: int, after: int, limit: int
+    def _following(
+        self, collections: Sequence[Nsid], job: int | None, after: int, limit: int
     ) -> Some:
-        (end,) = self._events.execute(
-            "SELECT coalesce(max(first + count), 0) FROM page WHERE job = ?", (job,)
+        with at_one_moment(self._events):
+            counter = self._counter(collections, job)
+            found = listing.page(self._events, counter, _SETTLED, after, limit)
+        upto = found[-1].id if found else after
+        return Some([one.did for one in found], upto, last=len(found) < limit)
+
+    def _comparable(self, collections: Sequence[Nsid], job: int | None) -> int:
+        with at_one_moment(self._events):
+            counts = repos.counts(self._events, self._counter(collections, job))
+        return sum(counts.get(kind, 0) for kind in _SETTLED)
+
+    def _ranked(
+        self, collections: Sequence[Nsid], job: int | None, ranks: Collection[int]
+    ) -> list[Did]:
+        with at_one_moment(self._events):
+            counter = self._counter(collections, job)
+            return listing.ranked(self._events, counter, _SETTLED, ranks)
+
+    def _counter(self, collections: Sequence[Nsid], job: int | None) -> int:
+        """Under which the repositories are counted that are meant. What no job has asked for may be
+        anywhere."""
+        if job is not None:
+            return job
+        counters = targets.counters(self._events, collections)
+        return next(iter(counters)) if len(collections) == len(counters) == 1 else ALL
+
+    def _said_to_differ(self, dids: Sequence[Did], collections: Sequence[Nsid]) -> list[Did]:
+        with at_one_moment(self._events):
+            numbers = dict(zip(dids, self._find([pack_one(did) for did in dids]), strict=True))
+            known = [number for number in numbers.values() if number is not None]
+            differ = set(listing.said_to_differ(self._events, known, collections))
+        return [did for did, number in numbers.items() if number in differ]
+
+    def _comparison(self, run: str) -> ReconcileShape | None:
+        with at_one_moment(self._events):
+            found = self._run_named(run)
+            return self._told(found[0]) if len(found) == 1 else None
+
+    def _told(self, run: str) -> ReconcileShape:
+        """From its first event, and its last one or what is folded so far; and from the few between
+        that name what is shown."""
+        db, stream = self._events, f"reconcile/{run}"
+        (first,) = read.rows(db, stream=stream, limit=1)
+        asked = first.event
+        if not isinstance(asked, ReconcileAsked):
+            raise TypeError(f"event {first.position} should begin the comparison {run}")
+        one = begun(asked, run=run, actor=first.actor, position=first.position, at=first.at)
+        last = read.newest(db, 1, stream=stream, type_name="reconcile.ended")
+        end = last[0].event if last else None
+        if isinstance(end, ReconcileEnded):
+            one = at_its_end(one, end)
+        else:
+            one = self._under_way().get(run, one)
+        rows = [row for position in one.told if (row := read.row(db, position)) is not None]
+        return told(one, rows, (last[0].at, end.why) if isinstance(end, ReconcileEnded) else None)
+
+    def _under_way(self) -> dict[str, Reconcile]:
+        (value,) = self._events.execute(
+            "SELECT value FROM folded WHERE name = 'reconciles'"
         ).fetchone()
-        upto = min(after + limit, end)
-        dids = entries.dids(self._events, job, after, upto)
-        places = ",".join("?" * len(dids))
-        there = {
-            did
-            for (did,) in self._records.execute(
-                f"SELECT did FROM repo WHERE did IN ({places}) AND {_has_rows(collections)}",
-                (*dids, *collections),
-            )
-        }
-        return Some([did for did in dids if did in there], upto, last=upto == end)
+        return msgspec.msgpack.decode(value, type=dict[str, Reconcile])
 
     def _run_named(self, begin: str) -> list[str]:
         rows = read.newest(
             self._events, 2, stream=f"reconcile/{begin}*", type_name="reconcile.asked"
         )
         return [row.stream.removeprefix("reconcile/") for row in rows]
-
-    def _events_of(self, run: str, after: int) -> list[Row]:
-        rows = read.rows(self._events, after, stream=f"reconcile/{run}", limit=EVENTS_AT_ONCE)
-        return list(rows)
-
-
-def _has_rows(collections: Sequence[Nsid]) -> str:
-    return (
-        "EXISTS (SELECT 1 FROM record INDEXED BY record_key WHERE record.repo = repo.id AND"
-        " record.collection IN (SELECT id FROM collection WHERE nsid IN"
-        f" ({','.join('?' * len(collections))})))"
-    )
