@@ -30,6 +30,7 @@ from .control.door import Door
 from .control.jobs.estimating import estimating
 from .control.tapstats import TapCounters
 from .control.views import Views
+from .deliveries import AccountDelivery
 from .delivery.deadletters import DeadLetters
 from .delivery.departed import Departed
 from .delivery.inbox import GroupLimits
@@ -46,6 +47,7 @@ from .notify.notifier import Notifier
 from .recheck import recheck
 from .reconcile.assembled import reconciler
 from .records.sqlite import SqliteStore
+from .records.store import Group
 from .sources.tap.channel import Channel, Dial, dial_tcp, open_fast, open_trio_websocket
 from .sources.tap.http import TapHttp
 from .tapchild.child import TapChild
@@ -174,9 +176,15 @@ def _menders(all_: _Common) -> list[Callable[[], Awaitable[None]]]:
         all_.asker, lanes.due, lanes.with_tap, journal, clock, lambda: config().tap.info_rate
     )
     mender = Mender(
-        all_.asker, all_.outings, lanes.needy, sweeper.sweep, journal, clock,
+        all_.asker,
+        all_.outings,
+        lanes.needy,
+        sweeper.sweep,
+        partial(_departed, all_),
+        journal,
+        clock,
         lambda: all_.limits().room,
-    )  # fmt: skip
+    )
     recount = Recount(all_.tap, journal, lanes.expected, lambda: config().tap.stats_interval)
     return [observer.run, mender.run, recount.run]
 
@@ -233,6 +241,14 @@ def _door(
         quiet=lambda: stalls.quiet,
         handed_over=lambda: steps.handed_over,
     )
+
+
+async def _departed(all_: _Common, did: Did, status: str, handle: str) -> None:
+    """Takes in what a server said of an account, as if Tap had told it."""
+    now = round(all_.clock() * 1e6)
+    group = Group([], [AccountDelivery(0, did, handle, status)], [], [])
+    await all_.index_worker(all_.opened.store.commit, group, now)
+    await all_.ledger.catch_up()
 
 
 async def _cursor(tap: TapHttp) -> int:

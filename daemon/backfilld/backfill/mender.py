@@ -39,6 +39,10 @@ Sweep = Callable[[Did, int, Rev, str | None], Awaitable[str | None]]
 were not removed; empty: it has none; None: they are."""
 
 
+Depart = Callable[[Did, str, str], Awaitable[None]]
+"""(account, its status, its handle) -> it is in the index, and in the log."""
+
+
 class Mender:
     """One task. `room` is how many repositories more Tap may be given work with; None: any."""
 
@@ -48,11 +52,13 @@ class Mender:
         outings: Outings,
         find: FindNeedy,
         sweep: Sweep,
+        depart: Depart,
         journal: Journal,
         clock: Clock,
         room: Callable[[], int | None],
     ) -> None:
         self._asker, self._outings, self._find, self._sweep = asker, outings, find, sweep
+        self._depart = depart
         self._journal, self._clock, self._room = journal, clock, room
         self._paces: dict[str, Pace] = {}
         self._sweeps: dict[int, tuple[int, float]] = {}  # id -> tries, when the next is due
@@ -65,6 +71,7 @@ class Mender:
             for need in mending.ORDER:
                 await (self._release() if need is Need.PARKED else self._mend(need))
             await self._sweep_some()
+            await self._depart_some()
             await trio.sleep(TICK_S)
 
     async def _mend(self, need: Need) -> None:
@@ -121,6 +128,18 @@ class Mender:
             dids = [one.did for one in leaving]
             await self._outings.begin(why, dids, again=again, cause=None)
         return leaving
+
+    async def _depart_some(self) -> None:
+        """What a server said of an account when Tap fetched it is as good as Tap's own news of it,
+        which may have been lost."""
+        for need in (Need.DEPARTED, Need.RETURNED):
+            found = await self._find(need, self._clock(), SWEEPS_MAX)
+            answers = await self._asker.ask(found)
+            for one in found:
+                seen = answers.seen.get(one.id)
+                status = None if seen is None else mending.status(need, seen)
+                if status is not None:
+                    await self._depart(one.did, status, one.handle or "")
 
     async def _sweep_some(self) -> None:
         """Rows that a refetch did not bring go, once Tap's account and ours are the same."""

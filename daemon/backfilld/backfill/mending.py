@@ -11,9 +11,10 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from backfilld_events.catalog.source import Observation, Why
+from backfilld_events.faults import fault_of
 from backfilld_events.projections.asked import Asked
 from backfilld_events.projections.classes import Need
-from backfilld_events.projections.judged import PARKED_S
+from backfilld_events.projections.judged import DEPARTED, PARKED_S
 
 ORDER: Final = (
     Need.FORGOTTEN, Need.PARKED, Need.REACTIVATED, Need.LACKS, Need.DIFFERS, Need.RESTLESS,
@@ -45,6 +46,13 @@ def again(need: Need) -> bool:
 def takes_room(need: Need) -> bool:
     """Whether it gives Tap work that it does not have yet."""
     return again(need) and need not in _UNSETTLED
+
+
+def status(need: Need, seen: Observation) -> str | None:
+    """What the account is, as its server has it; None: it does not say so any more."""
+    if need is Need.RETURNED:
+        return "active" if seen.state == "active" else None
+    return DEPARTED.get(fault_of(seen.state, seen.error))
 
 
 def may_leave(need: Need, seen: Observation) -> bool:

@@ -18,3 +18,4 @@ class Asked(Struct, frozen=True):
     last: tuple[str | None, str | None, str | None, int | None, int]
     host: str | None = None
     before: str | None = None
+    handle: str | None = None

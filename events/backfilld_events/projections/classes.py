@@ -44,7 +44,9 @@ class Ask(IntEnum):
 
 class Need(IntEnum):
     """What is to be done about a repository beside asking; the words are those of
-    catalog.source.Why, and SWEEP: its ghosts are to be removed."""
+    catalog.source.Why; and SWEEP: its ghosts are to be removed; DEPARTED: its server says that the
+    account is not active, and the index has not heard of it; RETURNED: the server gave it to Tap
+    since, so it is active again."""
 
     NONE = 0
     FORGOTTEN = 1
@@ -55,6 +57,8 @@ class Need(IntEnum):
     FINAL = 6
     RESTLESS = 7
     SWEEP = 8
+    DEPARTED = 9
+    RETURNED = 10
 
 
 class Out(IntEnum):

@@ -16,6 +16,8 @@ from .judged import Repo
 from .repo import counters_of, load, places, save
 from .tally import Tally, block_of
 
+_HELD_BY = {"add": 1, "auto": 2, "refetch": 3}
+
 
 class Finding(Struct, frozen=True):
     """A job has found repositories for the collections `wanted` (counter -> NSID), by the event at
@@ -50,7 +52,7 @@ def join(db: sqlite3.Connection, finding: Finding, known: Sequence[int], tally: 
         holds = bool(lacks) or (anew and not repo.out and repo.tap_state != "unknown")
         rows += _count(repo, finding.job, counted, holds, tally)
         if holds:
-            repo.held = max(repo.held, 1 if finding.mode == "add" else 2)
+            repo.held = max(repo.held, _HELD_BY[finding.mode])
             changed.append(repo)
     db.executemany(
         "INSERT INTO member (repo, job, held) VALUES (?, ?, ?)"

@@ -16,6 +16,13 @@ TRIES_RESTLESS = 48  # tap: from the 64th failure on it tries without pause
 
 _FINAL: Final = (Fault.DID_DOC_NOT_FOUND, Fault.DID_DOC_INVALID, Fault.REPO_NOT_FOUND)
 _PATIENT: Final = (Fault.REPO_DEACTIVATED, Fault.REPO_TAKENDOWN, Fault.DID_DOC_FORBIDDEN)
+DEPARTED: Final = {  # what the account is then; a status that Tap never says hides at most
+    Fault.REPO_DEACTIVATED: "deactivated",
+    Fault.REPO_TAKENDOWN: "takendown",
+    Fault.REPO_NOT_FOUND: "notfound",
+}
+_BELIEVED: Final = {Fault.REPO_NOT_FOUND: TRIES_FINAL}
+FETCHED: Final = 2  # of `back`: said to be away, and fetched all the same since
 _SETTLED: Final = (Class.SYNCED, Class.EMPTY)
 
 
@@ -138,12 +145,14 @@ def needed(repo: Repo, at: float) -> tuple[Need, int]:
 
 
 def _needed(repo: Repo) -> Need:
-    if repo.out or repo.handed is None or repo.account not in (None, "active"):
+    if repo.out or repo.handed is None or repo.account == "deleted":
         return Need.NONE
     if repo.tap_state == "unknown":
         return Need.FORGOTTEN
     if repo.tap_state == "resyncing":  # tap: remove does not stop a fetch; two would run at once
         return Need.NONE
+    if repo.account not in (None, "active"):
+        return _of_inactive(repo)
     if repo.held > 1:
         return Need.LACKS
     match repo.tap_state:
@@ -158,9 +167,21 @@ def _needed(repo: Repo) -> Need:
     return Need.NONE
 
 
+def _of_inactive(repo: Repo) -> Need:
+    if repo.held > 2:  # that it is active again nobody may have heard; a fetch tells
+        return Need.LACKS
+    if repo.back == FETCHED and repo.tap_state == "active":
+        return Need.RETURNED
+    late = repo.tap_state == "error" and repo.retries >= TRIES_PATIENT
+    return Need.FINAL if late else Need.NONE
+
+
 def _of_failure(repo: Repo) -> Need:
     if repo.back:
         return Need.REACTIVATED
+    fault = Fault(repo.fault)
+    if repo.live and fault in DEPARTED and repo.retries >= _BELIEVED.get(fault, 1):
+        return Need.DEPARTED
     if repo.fault in _FINAL and repo.retries >= TRIES_FINAL:
         return Need.FINAL
     if repo.fault in _PATIENT and repo.retries >= TRIES_PATIENT:
@@ -196,6 +217,9 @@ def queued(repo: Repo) -> Ask:
             return Ask.PARKED
         case Class.FAILED:
             return Ask.FAILING
+        case Class.GONE:
+            failing = repo.tap_state == "error" and repo.account != "deleted"
+            return Ask.FAILING if failing else Ask.NEVER
     if repo.doubt:
         return Ask.DELIVERED
     return Ask.HELD if repo.held else Ask.NEVER

@@ -8,7 +8,7 @@ from ..catalog.index import GhostsRemoved, RecordsCommitted, RecordsRemoved, Row
 from ..catalog.index import Tally as Receipts
 from ..catalog.reconcile import Difference, ReposCompared
 from ..catalog.source import Observation, ReposDiffer, ReposObserved
-from ..faults import fault_of
+from ..faults import Fault, fault_of
 from ..folds.reconcile import Reconcile
 from ..ids import unpack_keys
 from . import apart, coverage, emptied, jobs, joining, judged, pages
@@ -54,6 +54,8 @@ def _take_in(
     to_fetch = seen.state in _FETCHING and seen.rev is None
     if known and to_fetch:
         repo.begins_anew(position)
+    if seen.state == "active" and Fault(repo.fault) in judged.DEPARTED:
+        repo.back = judged.FETCHED if repo.account not in (None, "active") else repo.back
     same = (repo.rev, repo.tap_records) == (seen.rev, seen.records)
     repo.tap_state, repo.tap_error, repo.rev = seen.state, seen.error, seen.rev
     repo.tap_records, repo.observed, repo.retries = seen.records, position, seen.retries

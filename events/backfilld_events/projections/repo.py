@@ -99,21 +99,25 @@ def save(
         ],
     )  # fmt: skip
     if told:
-        db.executemany(
-            f"INSERT OR REPLACE INTO seen (repo, {_SEEN})"
-            " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-            [
-                (
-                    one.id, one.account, one.handle, one.tap_state, one.tap_error, one.rev,
-                    one.tap_records, one.observed, one.drained, one.retries, one.fault, one.host,
-                    one.out, one.back, one.sweep, one.before, one.doubt, one.differs, one.mended,
-                    one.apart, one.mend,
-                )
-                for one in repos
-            ],
-        )  # fmt: skip
+        _save_seen(db, repos)
     elif swept:
         db.executemany("UPDATE seen SET sweep = 0 WHERE repo = ?", [(one.id,) for one in swept])
+
+
+def _save_seen(db: sqlite3.Connection, repos: Collection[Repo]) -> None:
+    db.executemany(
+        f"INSERT OR REPLACE INTO seen (repo, {_SEEN})"
+        " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        [
+            (
+                one.id, one.account, one.handle, one.tap_state, one.tap_error, one.rev,
+                one.tap_records, one.observed, one.drained, one.retries, one.fault, one.host,
+                one.out, one.back, one.sweep, one.before, one.doubt, one.differs, one.mended,
+                one.apart, one.mend,
+            )
+            for one in repos
+        ],
+    )  # fmt: skip
 
 
 Counted = tuple[tuple[int, int], ...]

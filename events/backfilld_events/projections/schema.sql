@@ -40,8 +40,8 @@ CREATE TABLE repo (
     class      INTEGER NOT NULL,             -- classes.Class
     since      INTEGER NOT NULL,             -- the position that put it into its class
     handed     INTEGER,                      -- the position of its first hand-off since Tap knows it
-    held       INTEGER NOT NULL,             -- a job counts it as classes.Class.HELD: 1, and 2: one
-                                             -- that has it fetched anew
+    held       INTEGER NOT NULL,             -- a job counts it as classes.Class.HELD: in mode add
+                                             -- 1, in mode auto 2, in mode refetch 3
     live       INTEGER NOT NULL,             -- rows in the index: inserted less deleted or removed
     removed    INTEGER NOT NULL,             -- taken out of the index by hand, and not come again
     aside      INTEGER NOT NULL,             -- came, and is no row: dead letters, not asked for
@@ -70,7 +70,8 @@ CREATE TABLE seen (                          -- what Tap told of a repository, w
     fault      INTEGER NOT NULL,             -- faults.Fault
     host       INTEGER NOT NULL,             -- host.number of its PDS; 0: not known
     out        INTEGER NOT NULL,             -- classes.Out
-    back       INTEGER NOT NULL,             -- 1: the account was not active, and is again
+    back       INTEGER NOT NULL,             -- 1: the account was not active, and is again; 2: it
+                                             -- is said not to be, and was fetched since
     sweep      INTEGER NOT NULL,             -- 1: fetched anew: rows that did not come are ghosts
     before     TEXT,                         -- the rev that it had when it was taken out of Tap last
     doubt      INTEGER NOT NULL,             -- 1: not as many rows as Tap counts; seen once
