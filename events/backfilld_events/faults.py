@@ -49,7 +49,7 @@ class Meaning(Struct, frozen=True):
 
 
 _AGAIN = "Tap tries again by itself; backfillctl retry does it at once"
-_FINAL = "nothing: it was taken out of Tap, and a new job tries it once more"
+_FINAL = "nothing: when it fails twice it is taken out of Tap; a new job tries it once more"
 
 MEANINGS: Final[dict[Fault, Meaning]] = {
     Fault.DNS_FAILURE: Meaning(True, f"the name of its server does not resolve. {_AGAIN}"),
