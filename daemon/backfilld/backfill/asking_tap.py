@@ -4,8 +4,8 @@ The one rule: an answer becomes an event. One that differs from the last is told
 others only that they were asked; of one that Tap calls active, when its outbox is empty, that too.
 """
 
-from collections.abc import Awaitable, Callable, Sequence
-from typing import Protocol
+from collections.abc import Awaitable, Callable, Container, Sequence
+from typing import Final, Protocol
 
 import trio
 from msgspec import Struct
@@ -23,6 +23,9 @@ from ..sources.tap.http import RepoInfo
 
 AT_ONCE = 4
 FAILURES_IN_A_ROW_MAX = 3  # of one asker; then Tap is taken to be gone
+# tap: it keeps the text of an error whole, and a server may make it as long as it likes. That must
+# not keep the others from being asked about
+_UNREADABLE: Final = ("bad_answer", "too_large")
 
 
 class Tap(Protocol):
@@ -54,7 +57,8 @@ class TapAsker:
     async def ask(self, asked: Sequence[Asked]) -> Answers:
         """Asks about all; what was learned is in the log when it returns. When Tap is not there,
         some are left out."""
-        answers = Answers({}, there=True)
+        position = self._journal.state.position
+        answers, unreadable = Answers({}, there=True), set[int]()
         places = iter(asked)
         gave_up = 0
 
@@ -64,7 +68,10 @@ class TapAsker:
             for place in places:
                 try:
                     answers.seen[place.id] = await self._observed(place)
-                except Failure:
+                except Failure as failure:
+                    if failure.kind in _UNREADABLE:
+                        unreadable.add(place.id)
+                        continue
                     failures += 1
                     if failures == FAILURES_IN_A_ROW_MAX:
                         gave_up += 1
@@ -76,7 +83,7 @@ class TapAsker:
             for _ in range(AT_ONCE):
                 nursery.start_soon(one_after_the_other)
         answers.there = gave_up < AT_ONCE
-        await self._note(asked, answers.seen)
+        await self._note(asked, answers.seen, unreadable, position)
         return answers
 
     async def _observed(self, place: Asked) -> Observation:
@@ -102,7 +109,13 @@ class TapAsker:
         except Failure:
             return ""
 
-    async def _note(self, asked: Sequence[Asked], seen: dict[int, Observation]) -> None:
+    async def _note(
+        self,
+        asked: Sequence[Asked],
+        seen: dict[int, Observation],
+        unreadable: Container[int],
+        position: int,
+    ) -> None:
         answered = [(place, seen[place.id]) for place in asked if place.id in seen]
         drained = (
             any(
@@ -120,12 +133,14 @@ class TapAsker:
         ]
         whole = {one.repo for one in told}
         unchanged = [place.did for place, one in answered if one.repo not in whole]
+        unchanged += [place.did for place in asked if place.id in unreadable]
         if told or unchanged:
             event = ReposObserved(
                 tap=self._tap.url,
                 drained=drained,
                 observations=told,
                 unchanged=ids.pack(unchanged) if unchanged else b"",
+                asked=position,
             )
             await self._journal.append([NewEvent("tap", event, "system")])
 

@@ -43,12 +43,14 @@ class Recount:
             await trio.sleep(max(EVERY_S_MIN, float(self._every_s())))
             if self._journal.state.source.census is not None:
                 continue
+            away = self._away()
             expected = await self._expected()
             try:
                 found = await self._tap.repo_count()
             except Failure:
                 continue
-            if found >= expected:
+            away |= self._away()
+            if found + sum(away.values()) >= expected:
                 short = False
             elif short:
                 short = False
@@ -56,3 +58,8 @@ class Recount:
                 await self._journal.append([NewEvent("tap", event, "system")])
             else:
                 short = True
+
+    def _away(self) -> dict[int, int]:
+        """How many are being taken out, by outing: Tap may have removed them already."""
+        outings = self._journal.state.source.outings
+        return {position: outing.count for position, outing in outings.items()}

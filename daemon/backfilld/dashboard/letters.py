@@ -19,6 +19,7 @@ from ..delivery.deadletters import Action
 from . import forms, places
 from .frame import Frame
 from .listing import NSIDS_MAX
+from .lives import Position
 from .say import clean
 
 ROWS = 25
@@ -47,7 +48,7 @@ def _pages(frame: Frame) -> list[ControllerRouterHandler]:
 
     @get("/dead-letters/{letter_id:str}", opt={"query": ("wrote",)})
     async def letter(
-        letter_id: FromPath[str], request: Asked, wrote: FromQuery[int | None] = None
+        letter_id: FromPath[str], request: Asked, wrote: Position = None
     ) -> Response[str]:
         """One of them."""
         return await _one(frame, request, letter_id, wrote)

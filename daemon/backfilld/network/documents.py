@@ -80,7 +80,7 @@ def pds_of(document: DidDocument) -> str:
     rest = parts.path not in ("", "/") or parts.query or parts.fragment
     if not usual or not parts.hostname or rest or parts.scheme not in ("http", "https"):
         raise Failure("bad_answer", f"{shown(document.pds)} is no address of a PDS")
-    return document.pds.rstrip("/")
+    return f"{parts.scheme}://{parts.netloc.lower()}"  # one host has one name: it is asked politely
 
 
 def _handle(names: list[object]) -> Handle | None:

@@ -7,10 +7,11 @@ Sources: com.atproto.repo.listRecords; com.atproto.sync.getRepo, getLatestCommit
 
 from collections.abc import Mapping
 from contextlib import suppress
+from typing import Annotated
 
 import httpx
 import trio
-from msgspec import Struct
+from msgspec import Meta, Struct
 
 from backfilld_events.ids import (
     BadId,
@@ -35,6 +36,7 @@ TRIES = 3
 AGAIN_S = 2.0  # after a failure that may pass
 LIMITED_S = 10.0  # after a 429 that does not say how long: some have no headers at all
 PAGE_MAX = 100
+PAGE_RECORDS_MAX = 1_000  # some servers send more than they are asked for
 PAGE_BYTES_MAX = 16 * 2**20  # a usual page has 25 KB; records of 1 MB are asked for one by one
 ANSWER_BYTES_MAX = 64 * 2**10
 CURSOR_CHARS_MAX = 2048
@@ -57,7 +59,7 @@ class _Record(Struct):
 
 
 class _Records(Struct):
-    records: list[_Record]
+    records: Annotated[list[_Record], Meta(max_length=PAGE_RECORDS_MAX)]
     cursor: str | None = None
 
 

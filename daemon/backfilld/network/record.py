@@ -69,7 +69,7 @@ class Records:
             return RecordNow(rev, None, None)
         record = record_in(answer, f"at://{did}/{collection}/{rkey}", self._clock())
         body = bytes(record.value)
-        if not body.startswith(b"{"):
+        if not body.startswith(b"{") or not _is_text(body):
             raise Failure("bad_answer", "the record is no JSON object")
         return RecordNow(rev, parse_cid(record.cid), body)
 
@@ -88,6 +88,15 @@ def record_in(answer: Answer, uri: str, now: float) -> PdsRecord:
     except BadId as error:
         raise Failure("bad_answer", str(error)) from error
     return record
+
+
+def _is_text(body: bytes) -> bool:
+    """Whether it is UTF-8: what is passed over as a whole was not looked into."""
+    try:
+        body.decode()
+    except UnicodeDecodeError:
+        return False
+    return True
 
 
 def is_missing(answer: Answer) -> bool:

@@ -24,6 +24,7 @@ from .whole import Whole
 LOOK_UPS = 3  # of one DID, while the directory says that it is too much
 LOOK_UP_WAIT_S = 10.0
 LOOK_UP_WAIT_S_MAX = 60.0
+LISTED_WITHIN_S = 3600.0  # at five pages a second 200,000 records take 7 minutes
 
 _MAY_BE_GONE = frozenset({"refused", "server_error", "not_found"})
 ACCOUNT = "account"  # the kind of what is left out because its account is not active
@@ -85,9 +86,11 @@ class Reader:
         at = pds_of(document)
         if method == "repo":
             return Theirs(*await self._whole.read(at, document, collections))
-        rev = await self._pds.latest_rev(at, document.did) if with_rev else None
-        rows = {nsid: await listed(self._pds, at, document.did, nsid) for nsid in collections}
-        return Theirs(rows, rev)
+        with trio.move_on_after(LISTED_WITHIN_S):  # every page can bring something, and be slow
+            rev = await self._pds.latest_rev(at, document.did) if with_rev else None
+            rows = {nsid: await listed(self._pds, at, document.did, nsid) for nsid in collections}
+            return Theirs(rows, rev)
+        raise Failure("timeout", f"its records were not listed within {LISTED_WITHIN_S:g} s")
 
     async def _document(self, did: Did, *, fresh: bool = False) -> DidDocument:
         for left in reversed(range(LOOK_UPS)):

@@ -50,21 +50,21 @@ class Reconciler:
         self._journal, self._batches, self._index = journal, batches, index
         self._clear, self._new_id = clear, new_id
         self._under: dict[str, trio.CancelScope] = {}
+        self._alone = trio.Lock()  # of beginnings and ends, each decided on what is under way
 
     async def ask(self, asked: ReconcileAsked, actor: str) -> Reconcile:
         """Begins a comparison; it is in the log when this returns. Raises TooMany."""
-        if len(self._journal.state.reconciles) >= AT_ONCE_MAX:
-            raise TooMany
         run = self._new_id()
-        (row,) = await self._journal.append([NewEvent(_stream(run), asked, actor)])
+        async with self._alone:
+            if len(self._journal.state.reconciles) >= AT_ONCE_MAX:
+                raise TooMany
+            (row,) = await self._journal.append([NewEvent(_stream(run), asked, actor)])
         return begun(asked, run=run, actor=actor, position=row.position, at=row.at)
 
     async def break_off(self, run: str, actor: str) -> None:
         """Ends a comparison; what was compared stays. Raises Ended."""
-        one = self._journal.state.reconciles.get(run)
-        if one is None:
+        if not await self._end(run, f"{actor} broke it off", actor):
             raise Ended
-        await self._append(one, ended(one, f"{actor} broke it off"), actor)
         if (scope := self._under.get(run)) is not None:
             scope.cancel()
 
@@ -85,9 +85,8 @@ class Reconciler:
                 some = await self._next(one)
                 if some.dids:
                     await self._batch(one, some)
-                one = self._journal.state.reconciles.get(run)
-                if some.last and one is not None:
-                    await self._append(one, ended(one, ""))
+                if some.last:
+                    await self._end(run, "")
         del self._under[run]
 
     async def _batch(self, one: Reconcile, some: Some) -> None:
@@ -107,6 +106,14 @@ class Reconciler:
                 again=pack(again),
             )
             await self._append(one, event)
+
+    async def _end(self, run: str, why: str, actor: str = "system") -> bool:
+        """Whether it was under way until now: it ends once."""
+        async with self._alone:
+            one = self._journal.state.reconciles.get(run)
+            if one is not None:
+                await self._append(one, ended(one, why), actor)
+        return one is not None
 
     async def _append(self, one: Reconcile, event: ReconcileEvent, actor: str = "system") -> None:
         await self._journal.append([NewEvent(_stream(one.id), event, actor, one.position)])

@@ -7,8 +7,11 @@ Source: com.atproto.sync.getRepo; atproto.com/specs/repository.
 """
 
 import sqlite3
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
+from itertools import islice
+
+import trio
 
 from backfilld_events.ids import BadId, Cid, Nsid, Rev, Rkey, parse_rev
 
@@ -19,11 +22,13 @@ from ..worker import ThreadWorker, Worker
 from .compare import Rows
 from .listing import enough
 from .repository.car import Block, CarReader
-from .repository.dagcbor import Bad, Link, decode, text_of, without
+from .repository.dagcbor import Bad, Link, text_of, without
 from .repository.signing import is_signed
-from .repository.tree import walk
+from .repository.tree import Leaf, small, walk
 
 CACHE_KIB = 8 * 2**10
+AT_ONCE = 2_000  # records of a tree, so that it can be broken off in between
+VERIFIED_WITHIN_S = 900.0
 
 
 class Whole:
@@ -46,15 +51,18 @@ class Whole:
             async def into(piece: bytes) -> None:
                 await worker(take_in, piece)
 
-            def found() -> tuple[Rows, Rev]:
-                return _verified(blocks, car.end(), document, collections)
+            def found() -> tuple[bytes, Rev]:
+                return _commit(blocks.load(car.end()), document)
 
             try:
                 await self._pds.repo(at, document.did, into)
-                return await worker(found)
+                tree, rev = await worker(found)
+                return await _rows(worker, blocks, tree, collections), rev
             except Bad as bad:
                 text = f"its repository cannot be verified: {bad}"
                 raise Failure("bad_answer", text) from bad
+            except sqlite3.OperationalError as error:
+                raise Failure("too_large", f"no room for its blocks: {error}") from error
 
 
 class _Blocks:
@@ -90,23 +98,32 @@ class _Blocks:
         self._db.close()
 
 
-def _verified(
-    blocks: _Blocks, root: bytes, document: DidDocument, collections: Sequence[Nsid]
-) -> tuple[Rows, Rev]:
-    tree, rev = _commit(blocks.load(root), document)
+async def _rows(worker: Worker, blocks: _Blocks, tree: bytes, collections: Sequence[Nsid]) -> Rows:
+    """The records of these collections under the root of a tree. Raises Bad, Failure."""
     rows: dict[Nsid, dict[Rkey, Cid]] = {nsid: {} for nsid in collections}
-    for key, value in walk(tree, blocks.load):
+    leaves = walk(tree, blocks.load)
+    with trio.move_on_after(VERIFIED_WITHIN_S):
+        while await worker(_some, leaves, blocks, rows):
+            pass
+        return rows
+    raise Failure("too_large", f"its tree takes over {VERIFIED_WITHIN_S:g} s to be verified")
+
+
+def _some(leaves: Iterator[Leaf], blocks: _Blocks, rows: dict[Nsid, dict[Rkey, Cid]]) -> bool:
+    """Goes on with a tree; whether there was anything left of it."""
+    some = list(islice(leaves, AT_ONCE))
+    for key, value in some:
         nsid, _, rkey = key.decode().partition("/")
         if (wanted := rows.get(Nsid(nsid))) is not None:
             blocks.check(value)
             wanted[Rkey(rkey)] = Cid(text_of(value))
             enough(len(wanted))
-    return rows, rev
+    return bool(some)
 
 
 def _commit(block: bytes, document: DidDocument) -> tuple[bytes, Rev]:
     """The root of the tree, and the rev. Raises Bad."""
-    match decode(block):
+    match small(block):
         case {
             "did": str(did), "version": 3, "data": Link() as tree, "rev": str(rev),
             "sig": bytes(signature),

@@ -32,11 +32,19 @@ class Line(NamedTuple):
 
 def parse(raw: bytes) -> Line | None:
     """A line; None for what is left out: empty ones, and one for each request that we made."""
-    try:
-        found = msgspec.json.decode(raw, type=dict[str, object])
-    except (msgspec.DecodeError, RecursionError):
-        text = clean(raw.decode(errors="replace"))
-        return Line("warning", text, {}, plain=True) if text else None
+    if not raw or raw.isspace():
+        return None
+    if raw.startswith(b"{"):  # text is plain more quickly so
+        try:
+            return _fields(raw, msgspec.json.decode(raw, type=dict[str, object]))
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+            pass
+    text = clean(raw.decode(errors="replace"))
+    return Line("warning", text, {}, plain=True) if text else None
+
+
+def _fields(raw: bytes, found: dict[str, object]) -> Line | None:
+    """Raises RecursionError: what can just be read may be too deep to be written."""
     if "msg" not in found:
         if "method" in found and "uri" in found:
             return None

@@ -20,7 +20,7 @@ import trio
 
 from . import launch
 
-CHUNK_BYTES = 65_536
+CHUNK_BYTES = 8_192  # with a short line in every few bytes a few milliseconds of work
 
 
 class Process:

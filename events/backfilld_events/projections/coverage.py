@@ -19,6 +19,9 @@ from .repo import batches, load, places, save
 from .tally import ALL, BLOCK_BITS, Tally, block_of
 
 FIRST_ASK_S = 5  # after a hand-off, as judged.first_ask has it
+_ACCEPTED = (  # the class of what Tap accepts, as judged.classified has it
+    f"iif(live + removed + aside > 0, {int(Class.ARRIVING)}, {int(Class.HANDED_OFF)})"
+)
 
 
 def began(db: sqlite3.Connection, job: int, collections: Sequence[Nsid]) -> None:
@@ -145,37 +148,43 @@ class _Accepting:
         """Those with an id `which` matches; `counters`: of the page that all of them came with
         first."""
         db, tally = self._db, self.tally
-        for counter, block, n in self._moved(which, values, counters):
+        for counter, block, kind, n in self._moved(which, values, counters):
             tally.add(counter, Class.DISCOVERED, -n, block)
-            tally.add(counter, Class.HANDED_OFF, n, block)
+            tally.add(counter, kind, n, block)
         db.execute(
             "UPDATE repo SET handed = ?, since = iif(class = 0, ?, since),"
             f" ask = iif(class IN (0, 2), {int(Ask.SILENT)}, ask), due = ?, wait = {FIRST_ASK_S},"
-            f" class = iif(class = 0, 1, class) WHERE id {which} AND handed IS NULL",
+            f" class = iif(class = 0, {_ACCEPTED}, class) WHERE id {which} AND handed IS NULL",
             (self._position, self._position, int(self._at) + FIRST_ASK_S, *values),
         )
         self._known_again(which, values)
 
     def _moved(
         self, which: str, values: Sequence[int], counters: Collection[int] | None
-    ) -> list[tuple[int, int, int]]:
-        """(counter, block, how many) of those that were only discovered. One that is out of Tap for
-        a moment is handed over already, and is so again when it is put back."""
+    ) -> list[tuple[int, int, int, int]]:
+        """(counter, block, class that they come to, how many) of those that were only discovered.
+        One that is out of Tap for a moment is handed over already, and is so again when it is put
+        back."""
         which = f"{which} AND class = 0 AND handed IS NULL"
         rows = self._db.execute(
-            f"SELECT id >> {BLOCK_BITS}, count(*) FROM repo WHERE id {which} GROUP BY 1",
+            f"SELECT id >> {BLOCK_BITS}, {_ACCEPTED}, count(*) FROM repo WHERE id {which}"
+            " GROUP BY 1, 2",
             values,
         ).fetchall()
         moved = [(counter, *row) for row in rows for counter in (ALL, *(counters or ()))]
         if counters is None:
-            found = self._db.execute(f"SELECT id FROM repo WHERE id {which}", values)
-            still = [number for (number,) in found]
+            found = self._db.execute(f"SELECT id, {_ACCEPTED} FROM repo WHERE id {which}", values)
+            still: dict[int, int] = dict(found.fetchall())
             homes = Homes(self._db, still)
-            moved += [(one, block_of(number), 1) for number in still for one in homes[number]]
+            moved += [
+                (one, block_of(number), kind, 1)
+                for number, kind in still.items()
+                for one in homes[number]
+            ]
         moved += self._db.execute(
-            f"SELECT member.job, repo.id >> {BLOCK_BITS}, count(*) FROM member"
+            f"SELECT member.job, repo.id >> {BLOCK_BITS}, {_ACCEPTED}, count(*) FROM member"
             f" JOIN repo ON repo.id = member.repo WHERE member.repo {which}"
-            f" AND member.held = {int(Held.NOT)} GROUP BY 1, 2",
+            f" AND member.held = {int(Held.NOT)} GROUP BY 1, 2, 3",
             values,
         ).fetchall()
         return moved

@@ -13,7 +13,7 @@ from ..ids import Nsid
 from . import judged, targets
 from .classes import Held
 from .judged import Repo
-from .repo import counters_of, load, places, save
+from .repo import batches, counters_of, load, places, save
 from .tally import Tally, block_of
 
 _HELD_BY = {"add": 1, "auto": 2, "refetch": 3}
@@ -94,9 +94,11 @@ def free(db: sqlite3.Connection, repos: Collection[Repo], tally: Tally) -> None:
     held = {repo.id: repo for repo in repos if repo.held}
     if not held:
         return
-    rows = db.execute(
-        f"SELECT repo, job FROM member WHERE held = 1 AND repo IN ({places([*held])})", [*held]
-    ).fetchall()
+    rows: list[tuple[int, int]] = []
+    for some in batches([*held]):
+        rows += db.execute(
+            f"SELECT repo, job FROM member WHERE held = 1 AND repo IN ({places(some)})", some
+        )
     for number, counter in rows:
         repo = held[number]
         block, fault = block_of(number), repo.was_fault

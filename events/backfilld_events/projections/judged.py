@@ -106,9 +106,9 @@ def classified(repo: Repo) -> Class:
             return Class.FAILED
         case "desynchronized" if repo.is_limited:
             return Class.PARKED
-    if repo.here or repo.aside:
-        return Class.ARRIVING
-    return Class.DISCOVERED if repo.handed is None else Class.HANDED_OFF
+    if repo.handed is None:  # though Tap may send it: nobody asks about it, it would never settle
+        return Class.DISCOVERED
+    return Class.ARRIVING if repo.here or repo.aside else Class.HANDED_OFF
 
 
 def may_have_ghosts(repo: Repo) -> bool:
@@ -222,16 +222,17 @@ def queued(repo: Repo) -> Ask:
             return Ask.FAILING if failing else Ask.NEVER
     if repo.doubt:
         return Ask.DELIVERED
-    return Ask.HELD if repo.held else Ask.NEVER
+    return Ask.HELD if repo.held or repo.differs else Ask.NEVER
 
 
-def first_ask(repo: Repo, at: float) -> tuple[Ask, int, int]:
-    """(queue, due, wait), when something about it has changed `at`."""
+def first_ask(repo: Repo, at: float, *, told: bool = True) -> tuple[Ask, int, int]:
+    """(queue, due, wait), when something about it has changed `at`. Not `told`: only records came
+    or went, so Tap's next try may be over."""
     ask = queued(repo)
     if ask is Ask.NEVER:
         return ask, 0, 0
     wait = _FIRST_S[ask]
-    return ask, int(at) + wait + _until_retry(repo), wait
+    return ask, int(at) + wait + (_until_retry(repo) if told else 0), wait
 
 
 def next_ask(repo: Repo, at: float) -> tuple[Ask, int, int]:

@@ -25,15 +25,18 @@ _FETCHING = ("pending", "resyncing", "desynchronized", "error")
 def observed(
     db: sqlite3.Connection, numbers: Numbers, event: ReposObserved, position: int, at: float
 ) -> None:
-    """Tap answered for some repositories; of those that nothing has named it is not believed."""
+    """Tap answered for some repositories; of those that nothing has named it is not believed, nor
+    what may be from before they were taken out or given to it anew."""
     found = numbers.find([seen.repo for seen in event.observations])
     again = unpack_keys(event.unchanged) if event.unchanged else []
     same = [number for number in numbers.find(again) if number is not None]
-    repos = load(db, {number for number in found if number is not None}.union(same))
+    known = load(db, {number for number in found if number is not None}.union(same))
+    repos = {number: repo for number, repo in known.items() if _is_now(repo, event.asked)}
+    same = [number for number in same if number in repos]
     tally = Tally()
     freed: list[Repo] = []
     for seen, number in zip(event.observations, found, strict=True):
-        if number is None:
+        if number is None or number not in repos:
             continue
         repo = repos[number]
         if _take_in(db, repo, seen, position, drained=event.drained):
@@ -45,6 +48,11 @@ def observed(
     tally.write(db)
 
 
+def _is_now(repo: Repo, asked: int) -> bool:
+    """Whether an answer that was asked for at position `asked` is of what Tap has now."""
+    return not repo.out and (not asked or (repo.handed or 0) <= asked)
+
+
 def _take_in(
     db: sqlite3.Connection, repo: Repo, seen: Observation, position: int, *, drained: bool
 ) -> bool:
@@ -54,6 +62,7 @@ def _take_in(
     to_fetch = seen.state in _FETCHING and seen.rev is None
     if known and to_fetch:
         repo.begins_anew(position)
+        repo.before = None  # it was not asked for right before: rows may be newer
     if seen.state == "active" and Fault(repo.fault) in judged.DEPARTED:
         repo.back = judged.FETCHED if repo.account not in (None, "active") else repo.back
     same = (repo.rev, repo.tap_records) == (seen.rev, seen.records)
@@ -71,11 +80,14 @@ def _take_in(
 
 def _hold_against(repo: Repo) -> None:
     """Tap's count is of now: whether it fits what is here. Believed when it was so twice, for what
-    comes meanwhile may be in the one and not in the other."""
-    why = judged.unlike(repo)
-    repo.differs = why if repo.doubt else None
-    repo.mended = repo.mended if why else 0
-    repo.doubt = int(why is not None)
+    comes meanwhile may be in the one and not in the other; then until it is seen to fit."""
+    if repo.tap_state != "active":
+        repo.differs, repo.doubt = None, 0
+    elif repo.drained:  # else it is not known
+        why = judged.unlike(repo)
+        repo.differs = why if repo.doubt or repo.differs else None
+        repo.doubt = int(why is not None and repo.differs is None)
+        repo.mended = repo.mended if why else 0
 
 
 def _host(db: sqlite3.Connection, name: str) -> int:

@@ -73,8 +73,10 @@ def save(
         if repo.sweep and not judged.may_have_ghosts(repo):
             repo.sweep = 0
             swept.append(repo)
-        ask = judged.next_ask if repo.id in unchanged else judged.first_ask
-        repo.ask, repo.due, repo.wait = ask(repo, at)
+        if repo.id in unchanged:
+            repo.ask, repo.due, repo.wait = judged.next_ask(repo, at)
+        else:
+            repo.ask, repo.due, repo.wait = judged.first_ask(repo, at, told=told)
         repo.need, repo.need_at = judged.needed(repo, at)
     changed = [repo for repo in repos if (repo.kind, repo.fault) != before[repo.id]]
     counters = counters_of(db, [repo.id for repo in changed])

@@ -9,7 +9,7 @@ from ..ids import Nsid
 from . import pages
 from .asked import Asked
 from .classes import UNSETTLED, Ask, Class, Need
-from .repo import places
+from .repo import batches, places
 from .tally import ALL, FOUND, fault_in
 
 _LAST = "tap_state, tap_error, rev, tap_records, retries"
@@ -63,12 +63,14 @@ def due(db: sqlite3.Connection, ask: Ask, now: float, limit: int) -> list[int]:
 
 def to_ask(db: sqlite3.Connection, numbers: Sequence[int]) -> list[Asked]:
     """These repositories, with what Tap has said of them."""
-    rows = db.execute(
-        f"SELECT id, class IN (1, 2) OR doubt, {_LAST}, host.name, before, ask, handle FROM repo"
-        " LEFT JOIN seen ON seen.repo = id LEFT JOIN host ON host.number = seen.host"
-        f" WHERE id IN ({places(numbers)})",
-        numbers,
-    ).fetchall()
+    rows: list[tuple[Any, ...]] = []
+    for some in batches(numbers):
+        rows += db.execute(
+            f"SELECT id, class IN (1, 2) OR doubt, {_LAST}, host.name, before, ask, handle"
+            " FROM repo LEFT JOIN seen ON seen.repo = id LEFT JOIN host ON host.number = seen.host"
+            f" WHERE id IN ({places(some)})",
+            some,
+        )
     return _asked(db, rows)
 
 

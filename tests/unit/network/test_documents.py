@@ -111,3 +111,8 @@ def test_whatever_stands_in_it_is_read_or_refused(service: object, names: object
     except Failure:
         return
     assert found.did == ALICE
+
+
+def test_a_server_has_one_name_however_it_is_written() -> None:
+    found = document(service=[{**PDS, "serviceEndpoint": "HTTPS://Pds.Example.COM/"}])
+    assert pds_of(found) == "https://pds.example.com"

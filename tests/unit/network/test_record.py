@@ -80,3 +80,10 @@ async def test_an_answer_that_is_none_is_not_taken_in(
     with pytest.raises(Failure) as failure:
         await network.records.now(ALICE, SCORE, RKEY)
     assert failure.value.kind == "bad_answer"
+
+
+async def test_a_record_that_is_no_text_is_not_taken_in(network: Network, pds: Web) -> None:
+    said = b'{"value":{"a":"\xff"},"uri":"%s","cid":"%s"}' % (URI.encode(), CID.encode())
+    pds.says(RECORD, said)
+    with pytest.raises(Failure, match="no JSON object"):
+        await network.records.now(ALICE, SCORE, RKEY)

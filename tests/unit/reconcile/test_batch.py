@@ -4,9 +4,11 @@ with why it could not be compared. What changes meanwhile is no difference."""
 import json
 import sqlite3
 from contextlib import closing
+from itertools import count
 
 import httpx
 import pytest
+import trio
 from benchmarks.tap import repository
 from benchmarks.tap.dagcbor import Cid as BlockCid
 from support.given import LIKES, POSTS, did
@@ -14,8 +16,10 @@ from support.servers import REV, Answer, Pds, Servers, cid_at, ok, refusal
 from trio.testing import MockClock
 from unit.reconcile.conftest import OLD, Side
 
+from backfilld.reconcile import whole
 from backfilld.reconcile.batch import GIVEN_UP_AFTER, HOSTS_AT_ONCE, Compared
 from backfilld.reconcile.compare import AGAIN_S
+from backfilld.reconcile.reader import LISTED_WITHIN_S
 from backfilld.reconcile.repository.car import CarReader
 from backfilld.reconcile.repository.dagcbor import text_of
 from backfilld_events.catalog.reconcile import Method
@@ -235,6 +239,22 @@ def held(*paths: str) -> dict[Nsid, dict[Rkey, Cid]]:
     return {POSTS: {Rkey(path.partition("/")[2]): cid_at(path) for path in paths}}
 
 
+async def test_a_server_that_never_comes_to_an_end_is_left(
+    side: Side, servers: Servers, autojump_clock: MockClock
+) -> None:
+    pds, numbers = servers.has(ALICE, posts()), count()
+
+    def one_more(*_: object) -> Answer:
+        rkey = f"r{next(numbers)}"
+        record = {"uri": f"at://{ALICE}/{POSTS}/{rkey}", "cid": ONE}
+        return ok({"records": [record], "cursor": rkey})
+
+    pds.says, pds.takes_s = one_more, 9.0
+    began = trio.current_time()
+    assert kinds(await compared(side, ALICE)) == {ALICE: "timeout"}
+    assert trio.current_time() - began < LISTED_WITHIN_S + 60
+
+
 async def test_a_signed_repository_is_compared_to_the_record(
     side: Side, servers: Servers, autojump_clock: MockClock
 ) -> None:
@@ -308,6 +328,30 @@ async def test_a_repository_that_lacks_a_record_of_its_own_is_not_taken_for_whol
     pds.cars[ALICE] = repository.car(BlockCid(car.end()), blocks)
     (why,) = (await compared(side, ALICE, method="repo")).unread
     assert why.message.endswith(f"the record {cid_at(PATHS[3])} is missing")
+
+
+async def test_a_disk_that_is_full_leaves_the_repository_unread(
+    side: Side, servers: Servers, monkeypatch: pytest.MonkeyPatch, autojump_clock: MockClock
+) -> None:
+    class Small(whole._Blocks):
+        def __init__(self) -> None:
+            super().__init__()
+            self._db.execute("PRAGMA max_page_count = 3")
+
+    monkeypatch.setattr(whole, "_Blocks", Small)
+    servers.signs(ALICE, PATHS)
+    (why,) = (await compared(side, ALICE, method="repo")).unread
+    assert (why.kind, why.message) == (
+        "too_large", "no room for its blocks: database or disk is full"
+    )  # fmt: skip
+
+
+async def test_a_tree_that_takes_too_long_is_left(
+    side: Side, servers: Servers, monkeypatch: pytest.MonkeyPatch, autojump_clock: MockClock
+) -> None:
+    monkeypatch.setattr(whole, "VERIFIED_WITHIN_S", 0.0)
+    servers.signs(ALICE, PATHS)
+    assert kinds(await compared(side, ALICE, method="repo")) == {ALICE: "too_large"}
 
 
 async def test_a_server_that_hands_out_no_repositories_says_so(

@@ -13,7 +13,7 @@ from trio.testing import MockClock
 from backfilld.failures import Failure
 from backfilld.network.manners import EVERY_S, WAIT_S_MAX, Manners
 from backfilld.network.opened import Network
-from backfilld.network.pds import AGAIN_S, LIMITED_S, TRIES
+from backfilld.network.pds import AGAIN_S, LIMITED_S, PAGE_RECORDS_MAX, TRIES
 from backfilld.reconcile import listing
 from backfilld.reconcile.listing import EMPTY_PAGES_MAX, listed
 from backfilld_events.ids import Cid, Rkey
@@ -120,6 +120,14 @@ async def test_an_answer_about_something_else_is_a_bad_one(
     network: Network, pds: Pds, record: object, autojump_clock: MockClock
 ) -> None:
     pds.says = lambda *_: ok({"records": [record]})
+    assert (await failed(network, pds)).kind == "bad_answer"
+
+
+async def test_a_page_of_any_number_of_records_is_not_taken(
+    network: Network, pds: Pds, autojump_clock: MockClock
+) -> None:
+    one = {"uri": f"at://{ALICE}/{POSTS}/r", "cid": "bafyreione"}
+    pds.says = lambda *_: ok({"records": [one] * (PAGE_RECORDS_MAX + 1)})
     assert (await failed(network, pds)).kind == "bad_answer"
 
 

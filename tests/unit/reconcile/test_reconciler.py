@@ -160,6 +160,41 @@ async def test_there_are_only_so_many_at_once(side: Side, autojump_clock: MockCl
         await side.reconciler.ask(asked(SOME), "uid:1000")
 
 
+async def test_one_that_is_broken_off_by_two_at_once_ends_once(
+    side: Side, autojump_clock: MockClock
+) -> None:
+    one, refused = await side.reconciler.ask(asked(SOME), "uid:1000"), list[str]()
+
+    async def break_off(actor: str) -> None:
+        try:
+            await side.reconciler.break_off(one.id, actor)
+        except Ended:
+            refused.append(actor)
+
+    async with trio.open_nursery() as nursery:
+        for actor in ("uid:7", "uid:8"):
+            nursery.start_soon(break_off, actor)
+    ends = [event for event in side.told() if isinstance(event, ReconcileEnded)]
+    assert (len(ends), len(refused)) == (1, 1)
+
+
+async def test_of_many_that_ask_at_the_same_moment_no_more_begin(
+    side: Side, autojump_clock: MockClock
+) -> None:
+    refused = list[int]()
+
+    async def ask(number: int) -> None:
+        try:
+            await side.reconciler.ask(asked(SOME), f"uid:{number}")
+        except TooMany:
+            refused.append(number)
+
+    async with trio.open_nursery() as nursery:
+        for number in range(AT_ONCE_MAX + 3):
+            nursery.start_soon(ask, number)
+    assert (len(side.journal.state.reconciles), len(refused)) == (AT_ONCE_MAX, 3)
+
+
 async def test_the_whole_answer_is_one_line(
     side: Side, servers: Servers, autojump_clock: MockClock
 ) -> None:

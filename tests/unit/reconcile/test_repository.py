@@ -18,7 +18,7 @@ from backfilld.network.documents import SigningKey
 from backfilld.reconcile.repository.car import BLOCK_BYTES_MAX, Block, CarReader
 from backfilld.reconcile.repository.dagcbor import Bad, Link, decode, text_of, without
 from backfilld.reconcile.repository.signing import is_signed, public_key
-from backfilld.reconcile.repository.tree import layer_of, shared, walk
+from backfilld.reconcile.repository.tree import NODE_BYTES_MAX, layer_of, shared, walk
 
 INTEROP = Path(__file__).parents[2] / "interop"
 SMALL = (INTEROP / "repo" / "small.car").read_bytes()
@@ -337,3 +337,10 @@ def base58(text: str) -> bytes:
 def test_what_is_no_key_is_refused(text: str) -> None:
     with pytest.raises(Bad, match="the account's key"):
         public_key(SigningKey("Multikey", text))
+
+
+def test_a_node_that_no_tree_needs_is_refused_before_it_fills_the_memory() -> None:
+    many = NODE_BYTES_MAX
+    node = b"\xa2\x61e\x9a" + many.to_bytes(4, "big") + b"\x80" * many + b"\x61l\xf6"
+    with pytest.raises(Bad, match="a node or commit of 262,1"):
+        list(walk(b"", lambda _: node))

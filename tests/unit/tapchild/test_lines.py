@@ -69,6 +69,17 @@ def test_whatever_it_says_is_printable_and_short(raw: bytes) -> None:
             assert len(text) <= MESSAGE_CHARS_MAX + 1
 
 
+@pytest.mark.parametrize("depth", range(900, 1000))
+def test_a_line_as_deep_as_can_just_be_read_is_told_all_the_same(depth: int) -> None:
+    deep = b"[" * depth + b"]" * depth
+    for raw in (b'{"msg":%s}' % deep, b'{"msg":"x","error":%s}' % deep):
+        assert parse(raw) is not None
+
+
+def test_a_line_that_is_no_utf_8_is_plain_text() -> None:
+    assert parse(b'{"msg":"\xff"}') == Line("warning", '{"msg":"\ufffd"}', {}, plain=True)
+
+
 @given(st.dictionaries(st.text(max_size=60), st.text(max_size=900) | st.integers(), max_size=30))
 def test_so_are_the_fields_of_a_line_and_they_are_few(fields: dict[str, object]) -> None:
     line = parse(json.dumps({**fields, "msg": "x"}).encode())

@@ -18,7 +18,7 @@ class ReconcileBody(Struct, forbid_unknown_fields=True):
     fetched again."""
 
     collection: str | None = None
-    job: str | None = None
+    job: Annotated[str, Meta(min_length=1)] | None = None  # a blank one would fit any
     dids: list[str] | None = None
     sample: Annotated[int, Meta(ge=1, le=SAMPLE_MAX)] | None = None
     seed: Annotated[str, Meta(pattern=rf"^[!-~]{{1,{SEED_CHARS_MAX}}}\Z")] | None = None

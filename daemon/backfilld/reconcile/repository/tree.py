@@ -13,6 +13,7 @@ from typing import Final, NamedTuple
 from .dagcbor import Bad, Link, decode
 
 KEY_BYTES_MAX: Final = 1024
+NODE_BYTES_MAX: Final = 256 * 2**10  # a usual one has 4 entries; decoded it takes 70 times as much
 _KEY: Final = re.compile(rb"[a-zA-Z0-9.-]{1,317}/[a-zA-Z0-9_~.:-]{1,512}")
 
 
@@ -60,9 +61,16 @@ def shared(left: bytes, right: bytes) -> int:
     return length
 
 
+def small(block: bytes) -> object:
+    """The value in a node or a commit. Raises Bad, also for a larger one than any needs to be."""
+    if len(block) > NODE_BYTES_MAX:
+        raise Bad(f"a node or commit of {len(block):,} bytes")
+    return decode(block)
+
+
 def _parts(block: bytes, layer: int | None) -> list[Leaf | _Subtree]:
     """What a node holds, in order. `layer` is that which it must have."""
-    match decode(block):
+    match small(block):
         case {"l": (None | Link()) as left, "e": list(entries), **rest} if not rest:
             pass
         case _:
