@@ -221,6 +221,14 @@ def test_no_note_tells_of_an_event_of_another_job(session: Session, machine: Mac
     assert "Written:" in session.get(f"/dashboard/jobs/{other}?wrote={position}").text
 
 
+@pytest.mark.parametrize("position", ["9" * 20, "-1", "x"])
+@pytest.mark.parametrize("path", ["/dashboard/dead-letters/1", "/dashboard/jobs/zzz"])
+def test_a_number_that_no_event_can_have_is_no_fault_of_ours(
+    session: Session, path: str, position: str
+) -> None:
+    assert session.get(f"{path}?wrote={position}").status == 400
+
+
 @pytest.mark.parametrize("back", ["//evil.example", "https://evil.example", "/\\evil", "/admin"])
 def test_the_colours_lead_back_to_no_other_place(session: Session, back: str) -> None:
     answer = session.get("/dashboard/theme?" + urlencode({"to": "dark", "back": back}))

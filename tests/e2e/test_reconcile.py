@@ -117,6 +117,7 @@ def test_all_that_a_job_found_can_be_compared_and_one_broken_off(world: World) -
         ({"collection": "nonsense"}, 400, "collection"),
         ({"dids": ["nonsense"]}, 400, "dids"),
         ({"job": "nope"}, 404, None),
+        ({"job": ""}, 422, "job"),
     ],
 )
 def test_a_wrong_question_is_refused_with_its_field(

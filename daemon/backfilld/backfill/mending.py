@@ -34,6 +34,7 @@ WHY: Final[dict[Need, Why]] = {
 OUTING_MAX = 250  # at once: few enough that what was asked before is still so
 RELEASE_FIRST = 1_000  # parked repositories of one host that are given back at once
 RELEASE_MIN = 5
+PAUSE_S_MAX = 3600  # of a host that serves nothing; Tap itself tries as seldom by then
 
 _UNSETTLED: Final = (Need.PARKED,)  # Tap has work with these already
 
@@ -73,12 +74,14 @@ def may_leave(need: Need, seen: Observation) -> bool:
 class Pace(Struct, frozen=True):
     """What one host bears: `most` of its parked repositories are given back at once. It gets no
     others until it is known what became of those, the `trial` that began at `since` and is looked
-    at `after`, nor before `after` when there is none. Times are unix seconds."""
+    at `after`, nor before `after` when there is none. So many trials in a row were `refused`: it
+    served none of them. Times are unix seconds."""
 
     most: int = RELEASE_FIRST
     trial: tuple[Asked, ...] = ()
     since: float = 0.0
     after: float = 0.0
+    refused: int = 0
 
 
 def paced(paces: Mapping[str, Pace], parked: Sequence[Asked], now: float) -> dict[str, Pace]:
@@ -114,7 +117,8 @@ def given(paces: Mapping[str, Pace], released: Sequence[Asked], now: float) -> d
         anew = replace(one, unsure=True, last=(None, None, None, None, 0))
         trials.setdefault(one.host or "", []).append(anew)
     begun = {
-        host: Pace(paces[host].most, tuple(of_one), now, now) for host, of_one in trials.items()
+        host: replace(paces[host], trial=tuple(of_one), since=now, after=now)
+        for host, of_one in trials.items()
     }
     return {**paces, **begun}
 
@@ -129,8 +133,12 @@ def looked(pace: Pace, last: Observation | None, now: float) -> Pace | None:
 
 def tried(pace: Pace, seen: Collection[Observation], now: float) -> Pace:
     """The pace when Tap is done with those on trial: a host that parked some of them again gets as
-    many as it served, after its pause; else up to twice as many, at once."""
+    many as it served, after its pause; else up to twice as many, at once. One that served none has
+    longer and longer pauses: it may go on for days, and each trial is in the log."""
     served = sum(not may_leave(Need.PARKED, one) for one in seen)
+    if seen and not served:
+        pause = min(PARKED_S << min(pace.refused, 10), PAUSE_S_MAX)
+        return Pace(RELEASE_MIN, after=now + pause, refused=pace.refused + 1)
     if served < len(seen):
         return Pace(max(RELEASE_MIN, served), after=now + PARKED_S)
     return Pace(max(pace.most, min(2 * served, RELEASE_FIRST)), after=now)

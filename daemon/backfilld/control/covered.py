@@ -246,6 +246,15 @@ def comes_next(one: Listed) -> str:
             return "Nothing by itself: backfillctl start NSID --mode refetch."
 
 
+def is_stray(one: Listed, counted_for: int) -> bool:
+    """Whether no job has found a repository, and no collection or job counts it."""
+    return not counted_for and one.kind is Class.DISCOVERED and not one.out
+
+
+STRAY: Final = "No job has found it: it is known by what Tap sent of it alone."
+STRAY_NEXT: Final = "Nothing by itself: backfillctl start --did DID."
+
+
 def retry_at(one: Listed, observed_at: float | None) -> float | None:
     """About when Tap tries a failed or parked repository again, unix seconds; None: it does not.
     `observed_at`: of Tap's last answer."""

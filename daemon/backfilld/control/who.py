@@ -45,6 +45,8 @@ HAPPYVIEWS = frozenset(
 OPEN = None  # for everybody, even without a key
 KNOWN = ""  # for everybody whom we know, whatever they may do
 
+_ACT = "dead-letters:manage dead-letters:read"  # what is refused is said on the page that shows it
+
 # (method, path) -> the words it takes, all of them. The name of a path's parameter does not matter
 PERMISSIONS: Mapping[tuple[str, str], str | None] = {
     ("GET", "/health"): OPEN,
@@ -112,11 +114,11 @@ PERMISSIONS: Mapping[tuple[str, str], str | None] = {
     ("POST", "/dashboard/logout"): KNOWN,
     ("GET", "/dashboard/dead-letters"): "dead-letters:read",
     ("GET", "/dashboard/dead-letters/{id}"): "dead-letters:read",
-    ("POST", "/dashboard/dead-letters/{id}/dismiss"): "dead-letters:manage",
-    ("POST", "/dashboard/dead-letters/{id}/retry"): "dead-letters:manage",
-    ("POST", "/dashboard/dead-letters/{id}/reindex"): "dead-letters:manage",
+    ("POST", "/dashboard/dead-letters/{id}/dismiss"): _ACT,
+    ("POST", "/dashboard/dead-letters/{id}/retry"): _ACT,
+    ("POST", "/dashboard/dead-letters/{id}/reindex"): _ACT,
 }
-_PAGES = {"GET": "backfill:read", "POST": "backfill:create"}
+_PAGES = {"GET": {"backfill:read"}, "POST": {"backfill:create", "backfill:read"}}  # as _ACT
 _PAGE_PARTS = "/dashboard/static/"  # style and script, the same for everybody; the login needs them
 
 _KEY = re.compile(r"hv_[0-9a-f]{32}")
@@ -163,7 +165,7 @@ def needed(method: str, path: str) -> frozenset[str] | None:
         return frozenset()
     is_page = path == "/dashboard" or path.startswith("/dashboard/")
     if is_page and (method, _shape(path)) not in _BY_SHAPE:
-        return None if path.startswith(_PAGE_PARTS) else frozenset({_PAGES[method]})
+        return None if path.startswith(_PAGE_PARTS) else frozenset(_PAGES[method])
     words = _BY_SHAPE[method, _shape(path)]
     return None if words is None else frozenset(words.split())
 

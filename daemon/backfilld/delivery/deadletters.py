@@ -144,7 +144,8 @@ class DeadLetters:
             return [(letter, _Found("dismiss", None)) for letter in letters]
         if action == "retry":
             wanted = self._wanted()
-            return [(letter, read_again(letter, wanted)) for letter in letters]
+            # one by one: of one that is nested deep it takes half a second
+            return [(one, await self._worker(read_again, one, wanted)) for one in letters]
         found: dict[int, _Found | Failed] = {}
 
         async def look(letter: Letter) -> None:

@@ -49,5 +49,5 @@ async def open_network(
             Handles(identity),
             Lexicons(dns, identity, strangers, clock),
             pds,
-            Records(identity, pds, strangers, clock),
+            Records(identity, pds, clock),
         )

@@ -133,6 +133,31 @@ class PdsClient:
             at, "com.atproto.sync.getRepo", {"did": did}, REPO_BYTES_MAX, REPO_WITHIN_S, into
         )
 
+    async def answer(
+        self,
+        at: str,
+        method: str,
+        params: Mapping[str, str],
+        body_max: int,
+        within_s: float = WITHIN_S,
+        into: Into | None = None,
+    ) -> Answer:
+        """What it answers to one question, whatever the status. Raises Failure."""
+        async with self._manners.turn(at):
+            answer = await ask(
+                self._strangers,
+                "GET",
+                f"{at}/xrpc/{method}",
+                body_max=body_max,
+                within_s=within_s,
+                params=params,
+                into=into,
+            )
+        is_last = answer.headers.get("ratelimit-remaining", "").strip() == "0"
+        if answer.status == 429 or (answer.status == 200 and is_last):
+            self._manners.leave_alone(at, wait_of(answer.headers, self._clock()) or LIMITED_S)
+        return answer
+
     async def _ask(
         self,
         at: str,
@@ -161,22 +186,9 @@ class PdsClient:
         within_s: float,
         into: Into | None,
     ) -> Answer:
-        async with self._manners.turn(at):
-            answer = await ask(
-                self._strangers,
-                "GET",
-                f"{at}/xrpc/{method}",
-                body_max=body_max,
-                within_s=within_s,
-                params=params,
-                into=into,
-            )
-        if answer.status == 429:
-            self._manners.leave_alone(at, wait_of(answer.headers, self._clock()) or LIMITED_S)
+        answer = await self.answer(at, method, params, body_max, within_s, into)
         if answer.status != 200:
             raise _refusal(answer, self._clock())
-        if answer.headers.get("ratelimit-remaining", "").strip() == "0":
-            self._manners.leave_alone(at, wait_of(answer.headers, self._clock()) or LIMITED_S)
         return answer
 
 

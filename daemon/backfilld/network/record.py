@@ -6,16 +6,15 @@ that what is found is never older than its rev says; whatever happens to it late
 Source: com.atproto.repo.getRecord, com.atproto.sync.getLatestCommit.
 """
 
-import httpx
 from msgspec import Raw, Struct
 
 from backfilld_events.ids import BadId, Cid, Did, Nsid, Rev, Rkey, parse_cid, shown
 
-from ..asking import Answer, ask, decoded, failure_of, said
+from ..asking import Answer, decoded, failure_of, said
 from ..clock import Clock
 from ..failures import Failure
 from .documents import pds_of
-from .identity import WITHIN_S, Identity
+from .identity import Identity
 from .pds import PdsClient
 
 METHOD = "com.atproto.repo.getRecord"
@@ -46,25 +45,16 @@ class _Refusal(Struct):
 class Records:
     """Single records of strangers."""
 
-    def __init__(
-        self, identity: Identity, pds: PdsClient, strangers: httpx.AsyncClient, clock: Clock
-    ) -> None:
-        self._identity, self._pds = identity, pds
-        self._strangers, self._clock = strangers, clock
+    def __init__(self, identity: Identity, pds: PdsClient, clock: Clock) -> None:
+        self._identity, self._pds, self._clock = identity, pds, clock
 
     async def now(self, did: Did, collection: Nsid, rkey: Rkey) -> RecordNow:
         """The record as it is. Raises Failure, also for an account that its server does not show:
         of such a one it is not known whether the record is there."""
         at = pds_of(await self._identity.document(did, fresh=True))
         rev = await self._pds.latest_rev(at, did)
-        answer = await ask(
-            self._strangers,
-            "GET",
-            f"{at}/xrpc/{METHOD}",
-            body_max=RECORD_BYTES_MAX,
-            within_s=WITHIN_S,
-            params={"repo": did, "collection": collection, "rkey": rkey},
-        )
+        asked = {"repo": did, "collection": collection, "rkey": rkey}
+        answer = await self._pds.answer(at, METHOD, asked, RECORD_BYTES_MAX)
         if is_missing(answer):
             return RecordNow(rev, None, None)
         record = record_in(answer, f"at://{did}/{collection}/{rkey}", self._clock())

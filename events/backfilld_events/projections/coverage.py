@@ -190,9 +190,11 @@ class _Accepting:
         return moved
 
     def _known_again(self, which: str, values: Sequence[int]) -> None:
-        """What Tap had forgotten, or we had taken out, begins anew: all of it will be sent."""
+        """What Tap had forgotten or dropped, or we had taken out, begins anew: all of it will be
+        sent."""
         rows = self._db.execute(
-            "SELECT repo FROM seen WHERE (tap_state = 'unknown' OR out IN (1, 3))"
+            "SELECT repo FROM seen"
+            " WHERE (tap_state = 'unknown' OR out IN (1, 3) OR account = 'deleted')"
             f" AND repo {which}",
             values,
         )

@@ -69,6 +69,10 @@ class Repo(Struct):
         self.drained = self.removed = self.aside = self.came = self.retries = self.fault = 0
         self.out = self.back = self.doubt = self.mend = 0
         self.before, self.apart = self.rev, None
+        if (
+            self.account != "deleted"
+        ):  # Tap tells of the account once more, and later than of errors
+            self.account = None
         self.tap_state = self.tap_error = self.rev = self.tap_records = self.differs = None
         self.sweep = int(self.live > 0)
         self.handed = position
@@ -113,11 +117,11 @@ def classified(repo: Repo) -> Class:
 
 def may_have_ghosts(repo: Repo) -> bool:
     """Whether rows may be here that its refetch did not bring: until as many have come as Tap
-    counts, none twice, and as many are here."""
+    counts, none twice, and as many are here or among the dead letters."""
     if not repo.sweep or repo.tap_state != "active":
         return bool(repo.sweep)
     counted = repo.tap_records or 0
-    return repo.live != counted or not (repo.drained or repo.came == counted)
+    return repo.live + repo.aside != counted or not (repo.drained or repo.came == counted)
 
 
 def unlike(repo: Repo) -> str | None:
@@ -145,8 +149,11 @@ def needed(repo: Repo, at: float) -> tuple[Need, int]:
 
 
 def _needed(repo: Repo) -> Need:
-    if repo.out or repo.handed is None or repo.account == "deleted":
+    if repo.out or repo.handed is None:
         return Need.NONE
+    if repo.account == "deleted":  # tap: what a job handed over all the same is tried for ever
+        failed = repo.tap_state == "error" and repo.retries >= TRIES_FINAL
+        return Need.FINAL if failed else Need.NONE
     if repo.tap_state == "unknown":
         return Need.FORGOTTEN
     if repo.tap_state == "resyncing":  # tap: remove does not stop a fetch; two would run at once
@@ -181,7 +188,9 @@ def _of_failure(repo: Repo) -> Need:
         return Need.REACTIVATED
     fault = Fault(repo.fault)
     if repo.live and fault in DEPARTED and repo.retries >= _BELIEVED.get(fault, 1):
-        return Need.DEPARTED
+        # before Tap tells of the account, which it does at each fetch, that would pass for a return
+        heard = repo.account is not None or repo.retries >= TRIES_PATIENT
+        return Need.DEPARTED if heard else Need.NONE
     if repo.fault in _FINAL and repo.retries >= TRIES_FINAL:
         return Need.FINAL
     if repo.fault in _PATIENT and repo.retries >= TRIES_PATIENT:
@@ -218,8 +227,7 @@ def queued(repo: Repo) -> Ask:
         case Class.FAILED:
             return Ask.FAILING
         case Class.GONE:
-            failing = repo.tap_state == "error" and repo.account != "deleted"
-            return Ask.FAILING if failing else Ask.NEVER
+            return Ask.NEVER if repo.tap_state == "active" else Ask.FAILING
     if repo.doubt:
         return Ask.DELIVERED
     return Ask.HELD if repo.held or repo.differs else Ask.NEVER
@@ -245,7 +253,8 @@ def next_ask(repo: Repo, at: float) -> tuple[Ask, int, int]:
 
 
 def _until_retry(repo: Repo) -> int:
-    return tap_waits_s(repo.retries) if repo.kind in (Class.PARKED, Class.FAILED) else 0
+    waits = repo.kind in (Class.PARKED, Class.FAILED, Class.GONE)
+    return tap_waits_s(repo.retries) if waits else 0
 
 
 def tap_waits_s(retries: int) -> int:

@@ -93,6 +93,22 @@ def test_a_host_that_parks_again_gets_as_many_as_it_served_after_its_pause() -> 
     assert len(again) == mending.RELEASE_MIN, "it served none of those: a few, to see"
 
 
+def test_a_host_that_serves_nothing_is_tried_more_and_more_seldom() -> None:
+    """Else one that limits us for days would have a refetch in the log every few seconds."""
+    now, tries, paces = NOW, 0, {"a": Pace()}
+    while now < NOW + 86_400:
+        _, paces = released(parked("a", 5), paces, now)
+        if paces["a"].trial:
+            tries += 1
+            paces["a"] = tried(paces["a"], became(0, 5), now)
+        now = paces["a"].after
+    assert tries < 40
+    assert paces["a"].after - now <= mending.PAUSE_S_MAX
+    _, paces = released(parked("a", 5), paces, now)
+    served = tried(paces["a"], became(1, 4), now)
+    assert served.after == now + PARKED_S, "it serves again"
+
+
 def test_a_host_that_serves_what_it_was_given_gets_twice_as_many() -> None:
     pace = tried(Pace(80, tuple(parked("a", 80))), became(80, 0), NOW)
     assert len(released(parked("a", 500), {"a": pace})[0]) == 160

@@ -122,3 +122,9 @@ def test_a_letter_that_is_not_there_is_said_to_be(daemon: FakeDaemon, ctl: Ctl) 
     ran = ctl("dead-letters", "show", "99")
     assert ran.code == 5
     assert text in ran.err
+
+
+@pytest.mark.parametrize("name", ["count", "", "../events", "x"])
+def test_what_is_no_number_is_no_letter_and_not_asked_for(ctl: Ctl, name: str) -> None:
+    ran = ctl("dead-letters", "show", name)
+    assert (ran.code, "no dead letter" in ran.err) == (5, True)

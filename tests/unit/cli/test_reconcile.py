@@ -95,3 +95,9 @@ def test_a_comparison_that_is_not_there_is_5(daemon: FakeDaemon, ctl: Ctl) -> No
     refused = problem("no comparison 'x'", "comparison-not-found", "see the log")
     daemon.answers("GET /admin/reconcile/x", refused, status=404)
     assert ctl("reconcile", "--follow", "x").code == 5
+
+
+@pytest.mark.parametrize("option", ["--follow", "--stop"])
+def test_a_blank_id_names_no_comparison_and_begins_none(ctl: Ctl, option: str) -> None:
+    ran = ctl("reconcile", option, "")
+    assert (ran.code, "a blank id" in ran.err) == (2, True)

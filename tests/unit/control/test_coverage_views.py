@@ -156,6 +156,26 @@ async def test_those_that_differ_are_counted_for_whoever_has_them_alone(told: To
     assert found.differing == 1
 
 
+async def test_listings_that_failed_come_in_pages_too(told: Told) -> None:
+    names = [Nsid(f"net.example.{name}") for name in "abcdefg"]
+    failed = [
+        ListingFailed(collection=nsid, relay=RELAY, kind="refused", message="no", attempts=1,
+                      next_relay=None)
+        for nsid in names
+    ]  # fmt: skip
+    told.happens("a", started(*names), *failed)
+    of = await told.views.of_job("a")
+    assert of is not None
+    assert of.job is not None
+    place: Place | None = Place()
+    pages = list[list[str | None]]()
+    while place is not None:
+        some, place = await told.views.errors(of.job, [Fault.LISTING_FAILED], place, 3)
+        pages.append([one.collection for one in some])
+    assert [one for page in pages for one in page] == names
+    assert max(map(len, pages)) == 3
+
+
 async def test_a_listing_that_goes_on_failed_or_was_never_asked_for_is_known(told: Told) -> None:
     async def listing(what: str) -> str:
         found, _ = await told.views.covered(await told.of(what))
@@ -307,6 +327,8 @@ async def test_an_account_without_a_job_is_known_by_its_records_and_others_are_n
     told.committed(WEB, 3)
     found = await told.views.account(WEB, None, 100)
     assert found is not None
-    assert (found.state, found.records, found.standings) == ("arriving", 3, [])
+    assert (found.state, found.records, found.standings) == ("discovered", 3, [])
+    assert "when its turn comes" not in f"{found.sentence} {found.next}", "nobody hands it over"
+    assert found.sentence.startswith("No job has found it")
     assert [line.says for line in found.history] == [f"{POSTS}: 3 records committed (receipt 1)"]
     assert await told.views.account(did(1), None, 100) is None

@@ -169,6 +169,8 @@ def test_a_route_that_nobody_decided_on_is_closed() -> None:
 
 def test_pages_are_to_be_looked_at_and_their_buttons_act() -> None:
     assert needed("GET", "/dashboard/jobs/{job_id}") == {"backfill:read"}
-    assert needed("POST", "/dashboard/jobs") == {"backfill:create"}
+    assert needed("POST", "/dashboard/jobs") == {"backfill:create", "backfill:read"}
+    letter = "/dashboard/dead-letters/{id}/retry"  # when it cannot be, the page shows the letter
+    assert needed("POST", letter) == {"dead-letters:manage", "dead-letters:read"}
     assert needed("GET", "/dashboard/login") is None
     assert needed("GET", "/dashboard/static/{name}") is None

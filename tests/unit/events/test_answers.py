@@ -10,7 +10,7 @@ from support.given import LIKES, POSTS, did, dids, handed_off, page, started
 
 from backfilld_events import ids
 from backfilld_events.catalog import Event
-from backfilld_events.catalog.index import RecordsCommitted, Tally
+from backfilld_events.catalog.index import Account, RecordsCommitted, Tally
 from backfilld_events.catalog.source import (
     Observation,
     ReposLeaving,
@@ -31,6 +31,7 @@ from backfilld_events.row import NewEvent
 
 FIRST, LATER = Rev("3aaaaaaaaaaa2"), Rev("3baaaaaaaaaa2")
 NOT_ON_PLC = "failed to resolve DID: DID not found: PLC directory 404"
+DEACTIVATED = "failed to get repo: API request failed (HTTP 400): RepoDeactivated: x"
 
 
 class Story:
@@ -155,3 +156,35 @@ def test_records_of_what_failed_have_tap_asked_at_once(story: Story) -> None:
 def test_any_number_is_asked_about_at_once(story: Story) -> None:
     """tap.info_rate goes to 100,000, SQLite takes 32,766 in a statement."""
     assert [one.did for one in repos.to_ask(story.db, [*range(1, 40_000)])] == [did(0)]
+
+
+def test_an_account_that_is_gone_is_taken_out_of_tap_when_a_job_hands_it_over_once_more(
+    story: Story,
+) -> None:
+    """A relay lists it for ever, and Tap would try it for ever: without a pause, in the end."""
+    story.answers("active")
+    gone = Account(pack_one(did(0)), "deleted", "h")
+    story.happens("index", RecordsCommitted(1, 1, [], [], [gone], 0))
+    assert (story.repo.kind, story.repo.ask) == (Class.GONE, Ask.NEVER)
+    story.happens("job/b", started(LIKES), page(0, 1, None, LIKES), handed_off(1))
+    assert story.repo.ask == Ask.FAILING
+    assert story.answers("error", None, error=NOT_ON_PLC, retries=1).need == Need.NONE
+    assert story.answers("error", None, error=NOT_ON_PLC, retries=2).need == Need.FINAL
+    story.happens("tap", ReposLeft(story.leaves("final", again=False)))
+    assert (story.repo.kind, story.repo.ask) == (Class.GONE, Ask.NEVER)
+
+
+def test_what_a_refetch_says_of_an_account_does_not_pass_for_its_return(story: Story) -> None:
+    """With a long outbox the error is known before Tap's word of the account comes: each refetch
+    would lead to the next."""
+    came = Tally(pack_one(did(0)), 0, inserted=1)
+    active = Account(pack_one(did(0)), "active", "h")
+    story.happens("index", RecordsCommitted(1, 1, [POSTS], [came], [active], 0))
+    story.answers("active", records=1)
+    story.comes_back(story.leaves("lacks", again=True))
+    assert story.answers("error", None, error=DEACTIVATED, retries=1).need == Need.NONE
+    story.happens("index", RecordsCommitted(2, 2, [], [], [active], 0))
+    assert story.repo.need == Need.DEPARTED
+    away = Account(pack_one(did(0)), "deactivated", "h")
+    story.happens("index", RecordsCommitted(3, 3, [], [], [away], 0))
+    assert (story.repo.kind, story.repo.need) == (Class.GONE, Need.NONE)

@@ -129,6 +129,13 @@ def test_after_a_refetch_what_was_here_before_does_not_pass_for_what_came() -> N
     assert need(one) is Need.SWEEP, "two of the rows may be gone from the network"
 
 
+def test_a_record_that_cannot_be_read_is_no_reason_to_look_for_ghosts() -> None:
+    one = repo("active", live=7, aside=1, came=8, tap_records=8, sweep=1)
+    assert not judged.may_have_ghosts(one)
+    one.live = 8
+    assert judged.may_have_ghosts(one), "one of the rows did not come"
+
+
 def test_rows_that_are_not_as_many_as_tap_counts_are_named_only_when_tap_has_sent_all() -> None:
     assert judged.unlike(repo("active", live=3, tap_records=5)) is None
     assert "has sent 3" in str(judged.unlike(repo("active", live=3, tap_records=5, drained=1)))

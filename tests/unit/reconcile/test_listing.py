@@ -217,6 +217,29 @@ async def test_what_may_pass_is_tried_again_and_what_does_not_is_not(
     assert len(pds.asked) == 2, "the second time without reverse"
 
 
+async def test_single_records_are_asked_for_as_politely(
+    network: Network, pds: Pds, autojump_clock: MockClock
+) -> None:
+    limited = [httpx.Response(429, headers={"retry-after": "42"})]
+
+    def one(method: str, params: httpx.QueryParams) -> Answer | None:
+        if method != "getRecord":
+            return None
+        if limited:
+            return limited.pop()
+        uri = f"at://{ALICE}/{POSTS}/{params['rkey']}"
+        return ok({"uri": uri, "cid": RECORDS[Rkey(params["rkey"])], "value": {}})
+
+    pds.says, pds.takes_s = one, 1.0
+    with pytest.raises(Failure):
+        await network.records.now(ALICE, POSTS, Rkey("r0000"))
+    async with trio.open_nursery() as nursery:
+        for rkey in list(RECORDS)[:4]:
+            nursery.start_soon(network.records.now, ALICE, POSTS, rkey)
+    assert pds.most_at_once == 1
+    assert pds.asked_at[2] - pds.asked_at[1] >= 42
+
+
 async def test_hosts_are_remembered_in_bounds(
     monkeypatch: pytest.MonkeyPatch, autojump_clock: MockClock
 ) -> None:

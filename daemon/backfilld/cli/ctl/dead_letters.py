@@ -9,6 +9,7 @@ import click
 from ...control.shapes.dead_letters import IDS_MAX, BulkDone, LetterDetail, Letters, LetterShape
 from .. import say
 from . import text
+from .faults import Fault
 from .frame import Ctl, read
 from .options import NSID
 from .verbs import Verbs, verb
@@ -189,4 +190,7 @@ def _settled(one: LetterShape) -> str:
 
 
 def _path(letter: str) -> str:
+    if not letter.isdecimal():  # `count` is another route
+        hint = "backfillctl dead-letters ls shows those that are there"
+        raise Fault(f"no dead letter {letter!r}", "dead-letter-not-found", hint, say.NOT_FOUND)
     return f"{PATH}/{quote(letter, safe='')}"

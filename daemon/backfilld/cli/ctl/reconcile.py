@@ -70,8 +70,11 @@ def reconcile(
         asked["seed"] = seed
     if everything:
         asked["all"] = True
-    if (follow or stop) and (len(asked) > 2 or repair or method != "list" or (follow and stop)):
+    runs = [run for run in (follow, stop) if run is not None]
+    if runs and (len(asked) > 2 or repair or method != "list" or len(runs) > 1):
         raise click.UsageError("--follow and --stop go with nothing else")
+    if "" in runs:
+        raise click.UsageError("a blank id names no comparison")
     if stop is not None:
         ctl.delete(_path(stop))
         return _told(ctl, ctl.get(_path(stop)))

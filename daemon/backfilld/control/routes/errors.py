@@ -26,7 +26,7 @@ from ..shapes.errors import Errors, Retried, RetryBody
 from ..shapes.progress import REASON_CHARS_MAX
 from ..views.errors import Place
 from .backfill import KEY
-from .coverage import Limit, job_of
+from .coverage import Limit, after, job_of
 from .jobs import the_job
 
 _NO_REPOS = (Fault.LISTING_FAILED, Fault.HANDOFF_REFUSED)  # there is nothing to hand over
@@ -203,12 +203,16 @@ def _kinds(words: Sequence[str], field: str) -> list[Fault]:
 
 
 def _cursor(place: Place) -> str:
+    if place.listings is not None:
+        return f"l{place.listings}"
     return f"e{place.repo}.{place.position}.{place.entries}"
 
 
 def _place(cursor: str | None) -> Place:
     if cursor is None:
         return Place()
+    if cursor[:1] == "l":
+        return Place(after(cursor, "l"))
     parts = cursor[1:].split(".")
     numbers = [part.removeprefix("-") for part in parts[:1]] + parts[1:]
     good = [one.isascii() and one.isdecimal() and len(one) < 19 for one in numbers]
@@ -217,4 +221,4 @@ def _place(cursor: str | None) -> Place:
             400, f"invalid cursor: {ids.shown(cursor)}", "bad-request",
             "take it from the page before, or leave it out", "cursor",
         )  # fmt: skip
-    return Place(True, *map(int, parts))
+    return Place(None, *map(int, parts))

@@ -190,6 +190,7 @@ def _account(
             one.tap_state, one.error or "", one.rev, one.tap_records or 0, one.retries,
             utc_text(times[one.observed]), one.observed,
         )  # fmt: skip
+    is_stray = covered.is_stray(one, len(standings))
     return Account(
         did=did,
         handle=covered.handle(one),
@@ -198,8 +199,8 @@ def _account(
         kind=one.fault.word if one.kind is Class.FAILED else None,
         since=utc_text(times[one.since]),
         position=one.since,
-        sentence=covered.says(one),
-        next=covered.comes_next(one),
+        sentence=covered.STRAY if is_stray else covered.says(one),
+        next=covered.STRAY_NEXT if is_stray else covered.comes_next(one),
         standings=standings,
         account=one.account,
         tap=answer,

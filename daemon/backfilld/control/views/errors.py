@@ -5,6 +5,7 @@ pages of the log alone, which are read for them in pieces, and only if there are
 """
 
 from collections.abc import Collection, Sequence
+from itertools import islice
 from typing import NamedTuple
 
 import msgspec
@@ -33,10 +34,10 @@ _RESOLVED = (Fault.DID_DOC_NOT_FOUND, Fault.DID_DOC_FORBIDDEN, Fault.DID_DOC_INV
 
 
 class Place(NamedTuple):
-    """How far a list of failures was read: all `listings`, repositories up to the number `repo`,
-    and of the event at `position` so many `entries`."""
+    """How far a list of failures was read: so many `listings` (None: all), repositories up to the
+    number `repo`, and of the event at `position` so many `entries`."""
 
-    listings: bool = False
+    listings: int | None = 0
     repo: int = 0
     position: int = 0
     entries: int = 0
@@ -63,8 +64,13 @@ class ErrorViews(ViewsBase):
     ) -> tuple[list[ErrorShape], Place | None]:
         """Failures of these kinds: listings, then repositories, then entries that are no DIDs; and
         the place to go on from, if there are more."""
-        found = [] if place.listings else await self._worker(self._listings, job, kinds)
-        place = place._replace(listings=True)
+        found: list[ErrorShape] = []
+        if place.listings is not None:
+            told = place.listings
+            found = await self._worker(self._listings, job, kinds, told, limit + 1)
+            if len(found) > limit:
+                return found[:limit], place._replace(listings=told + limit)
+            place = place._replace(listings=None)
         if place.repo >= 0 and len(found) < limit:
             some, after = await self._worker(
                 self._repositories, job, kinds, place.repo, limit - len(found)
@@ -112,17 +118,20 @@ class ErrorViews(ViewsBase):
         found[Fault.LISTING_FAILED] = len(job.failed_listings)
         return {fault: n for fault, n in found.items() if n}
 
-    def _listings(self, job: Job, kinds: Collection[Fault]) -> list[ErrorShape]:
+    def _listings(
+        self, job: Job, kinds: Collection[Fault], told: int, limit: int
+    ) -> list[ErrorShape]:
         if Fault.LISTING_FAILED not in kinds or not job.failed_listings:
             return []
         rows = read.rows(
             self._events, job.position, stream=f"job/{job.id}", type_name="job.listing-failed"
         )
-        return [
+        found = (
             _of_listing(row, row.event)
             for row in rows
             if isinstance(row.event, ListingFailed) and row.event.next_relay is None
-        ]
+        )
+        return list(islice(found, told, told + limit))
 
     def _repositories(
         self, job: Job, kinds: Collection[Fault], after: int, limit: int
