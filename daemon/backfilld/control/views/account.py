@@ -27,7 +27,7 @@ from ..shapes.repos import Account, Line, Standing, TapAnswer
 from .base import ViewsBase, at_one_moment
 
 LOOKED_MAX = 100_000  # events that one request looks at
-AT_ONCE = 1_000  # of them, so that others have their turn between: some are 100 KB
+AT_ONCE = 200  # of them, so that others have their turn between: some are 150 KB
 JOBS_MAX = 50  # whose part is told: the newest
 PAGES_AT_ONCE = 200
 PAGES_LOOKED_MAX = 20_000
