@@ -27,12 +27,14 @@ def limits_now(config: Callable[[], Config], log: EventLog) -> Limits:
 def configured(one: Config) -> Limits:
     """What planning needs of a configuration."""
     most = one.tap.unsettled_max
+    # a batch that fills the window would wait for the last one of it
+    batch = min(one.tap.batch_size, max(1, most // 2)) if most else one.tap.batch_size
     return Limits(
         relays=tuple(dict.fromkeys(url.rstrip("/") for url in one.relay.urls)),
         page_size=one.relay.page_size,
         attempts_max=one.relay.max_attempts,
         relay_backoff_s_max=float(one.relay.backoff_max),
-        batch_size=min(one.tap.batch_size, most) if most else one.tap.batch_size,
+        batch_size=batch,
         read_ahead=max(one.jobs.read_ahead, one.tap.batch_size),
         concurrent=one.jobs.concurrent,
     )

@@ -18,5 +18,4 @@ UPCASTS: dict[tuple[str, int], Upcast] = {
     ("job.started", 1): _as_it_is,
     ("job.started", 2): _as_it_is,
     ("tap.repos-observed", 1): _as_it_is,
-    ("tap.repos-observed", 2): _as_it_is,
 }

@@ -48,9 +48,9 @@ class ReposObserved(Struct, frozen=True, forbid_unknown_fields=True):
     `drained`: after these answers Tap's outbox was seen empty. Since an ack follows the commit,
     all that Tap had sent for the repositories that are active here stands in the index.
     `unchanged` are those, packed (`ids.pack`), that answered as they did before, or in a way that
-    cannot be read: asked again later and later. Version 2 added it, and `retries` and `host` of an
-    observation. `asked` is the position that the log had when the first was asked about (0: not
-    known): of what Tap was given anew since, nothing is said here. Version 3 added it.
+    cannot be read: asked again later and later. `asked` is the position that the log had when the
+    first was asked about (0: not known): of what Tap was given anew since, nothing is said here.
+    Version 2 added both, and `retries` and `host` of an observation.
     """
 
     tap: str

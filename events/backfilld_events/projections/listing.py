@@ -139,7 +139,11 @@ def _differing(
                 found.append((number, int(for_job(kind, held))))
         if len(rows) < IDS_MAX:
             break
-        after = rows[-1][0]
+        # of many that differ none may be counted there: to the next of its own
+        block = _next_block(db, counter, [*Class], (rows[-1][0] + 1) >> BLOCK_BITS)
+        if block is None:
+            break
+        after = max(rows[-1][0], (block << BLOCK_BITS) - 1)
     return found[:limit]
 
 
