@@ -165,7 +165,8 @@ def _needed(repo: Repo) -> Need:
     match repo.tap_state:
         case "error":
             return _of_failure(repo)
-        case "desynchronized" if repo.is_limited and not repo.came:
+        # without a rev Tap holds nothing of it: what came is of an earlier fetch
+        case "desynchronized" if repo.is_limited and not (repo.rev and repo.came):
             return Need.PARKED
         case "active" if repo.mend:
             return Need.DIFFERS

@@ -42,7 +42,10 @@ def test_what_tap_has_forgotten_is_handed_over_again_unless_the_account_is_gone(
 def test_what_is_parked_and_holds_nothing_is_taken_up_when_its_hosts_ten_seconds_are_over() -> None:
     parked = repo("desynchronized", retries=1)
     assert (parked.kind, judged.needed(parked, NOW)) == (Class.PARKED, (Need.PARKED, int(NOW) + 11))
-    assert need(repo("desynchronized", retries=1, came=3)) is Need.NONE, "Tap sends the difference"
+    late = repo("desynchronized", retries=1, came=3)
+    assert need(late) is Need.PARKED, "what came is of a fetch before it was taken out"
+    late.rev = "3aaaaaaaaaaa2"
+    assert need(late) is Need.NONE, "Tap has it, and sends the difference"
 
 
 def test_what_tap_has_only_to_fetch_again_after_a_restart_is_not_called_parked() -> None:
