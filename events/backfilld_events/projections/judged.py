@@ -69,10 +69,8 @@ class Repo(Struct):
         self.drained = self.removed = self.aside = self.came = self.retries = self.fault = 0
         self.out = self.back = self.doubt = self.mend = 0
         self.before, self.apart = self.rev, None
-        if (
-            self.account != "deleted"
-        ):  # Tap tells of the account once more, and later than of errors
-            self.account = None
+        if self.account != "deleted":
+            self.account = None  # tap: it tells of it once more, and later than of errors
         self.tap_state = self.tap_error = self.rev = self.tap_records = self.differs = None
         self.sweep = int(self.live > 0)
         self.handed = position
