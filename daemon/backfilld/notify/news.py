@@ -117,8 +117,10 @@ def stuck(source: Source, notices: Notices, now: float) -> list[NewsRaised]:
     raised = []
     for kind, stall in source.stalls.items():
         is_told = kind in notices.stuck or kind not in STUCK
-        covered = kind == "tap_down" and not source.connected
-        if is_told or covered or now - stall.since < STALL_S:
+        since = stall.since
+        if kind == "tap_down":  # of a Tap that is back at the channel it is not seen at once
+            since = now if not source.connected else max(since, source.since or 0.0)
+        if is_told or now - since < STALL_S:
             continue
         raised.append(_of_channel("dependency.down", kind, stall.message, stall.since))
     for kind in notices.stuck.keys() - source.stalls.keys():
