@@ -236,9 +236,7 @@ async def test_servers_that_fail_are_named_and_whatever_tap_could_not_read_is_mi
         assert "dead letter may explain it" in told.sentence
 
 
-async def test_a_sample_is_the_same_in_the_next_life(
-    tmp_path: Path, autojump_clock: Clock
-) -> None:
+async def test_a_sample_is_the_same_in_the_next_life(tmp_path: Path, autojump_clock: Clock) -> None:
     world = World(9, 400, (STATUS, OTHER), 1)
     async with SandboxNetwork(world) as network:
         lab = Lab(tmp_path, network, page_size=200, batch_size=100)
