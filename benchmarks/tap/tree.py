@@ -1,8 +1,9 @@
 """The Merkle search tree of a repository, built at once from its sorted leaves. Pure."""
 
-import hashlib
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
+
+from backfilld.reconcile.repository.tree import layer_of, shared
 
 from .dagcbor import Cid, cid_of, encode
 
@@ -19,22 +20,6 @@ class Tree(NamedTuple):
 
     root: Cid
     nodes: dict[Cid, bytes]
-
-
-def layer_of(key: bytes) -> int:
-    """How many leading pairs of zero bits its SHA-256 has: the higher, the nearer to the root."""
-    digest = hashlib.sha256(key).digest()
-    return (256 - int.from_bytes(digest, "big").bit_length()) // 2
-
-
-def shared(left: bytes, right: bytes) -> int:
-    """How many bytes both begin with."""
-    length = 0
-    for one, other in zip(left, right, strict=False):
-        if one != other:
-            break
-        length += 1
-    return length
 
 
 def build(leaves: Iterable[Leaf]) -> Tree:

@@ -17,11 +17,11 @@ from hypothesis import strategies as st
 
 from . import reading
 
-VECTORS = Path(__file__).parent / "vectors"
+INTEROP = Path(__file__).parents[2] / "interop"
 
 
 def vectors(name: str) -> Any:
-    return json.loads((VECTORS / f"{name}.json").read_text())
+    return json.loads((INTEROP / f"{name}.json").read_text())
 
 
 def binary(text: str) -> bytes:
@@ -62,7 +62,7 @@ def again(value: Any) -> Any:
 # --- values ----------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("vector", vectors("data-model-fixtures"))
+@pytest.mark.parametrize("vector", vectors("data-model/data-model-fixtures"))
 def test_values_are_encoded_as_everybody_encodes_them(vector: Any) -> None:
     block = encode(value_of(vector["json"]))
     assert block == binary(vector["cbor_base64"])
@@ -86,17 +86,9 @@ def test_what_the_data_model_has_not_is_refused() -> None:
 # --- trees -----------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("vector", vectors("key_heights"))
-def test_the_layer_of_a_key(vector: Any) -> None:
-    assert tree.layer_of(vector["key"].encode()) == vector["height"]
-
-
-@pytest.mark.parametrize("vector", vectors("common_prefix"))
-def test_the_shared_beginning_of_two_keys(vector: Any) -> None:
-    assert tree.shared(vector["left"].encode(), vector["right"].encode()) == vector["len"]
-
-
-@pytest.mark.parametrize("vector", vectors("commit-proof-fixtures"), ids=lambda one: one["comment"])
+@pytest.mark.parametrize(
+    "vector", vectors("firehose/commit-proof-fixtures"), ids=lambda one: one["comment"]
+)
 def test_roots_before_and_after_a_commit(vector: Any) -> None:
     def root(keys: set[str]) -> str:
         value = cid(vector["leafValue"])
@@ -109,7 +101,7 @@ def test_roots_before_and_after_a_commit(vector: Any) -> None:
 
 @pytest.mark.parametrize("name", ["small", "empty"])
 def test_the_tree_of_a_reference_pds_is_built_again_node_by_node(name: str) -> None:
-    real = reading.car((VECTORS / f"{name}.car").read_bytes())
+    real = reading.car((INTEROP / "repo" / f"{name}.car").read_bytes())
     commit = reading.decode(real.blocks[real.root])
     walked = list(reading.walk(real.blocks, commit["data"]))
     leaves = [Leaf(key, Cid(value)) for key, value in leaves_of(walked)]
@@ -131,7 +123,7 @@ def leaves_of(walked: list[tuple[str, Any]]) -> list[tuple[bytes, bytes]]:
 def test_of_two_signatures_the_low_one_is_taken() -> None:
     low, high = (
         binary(vector["signatureBase64"])
-        for vector in vectors("signature-fixtures")
+        for vector in vectors("crypto/signature-fixtures")
         if vector["algorithm"] == "ES256" and "der-encoded" not in vector["tags"]
     )
     assert low[:32] == high[:32], "the same signature"
@@ -140,7 +132,7 @@ def test_of_two_signatures_the_low_one_is_taken() -> None:
 
 
 def test_a_key_is_written_as_the_vectors_have_it() -> None:
-    vector = vectors("signature-fixtures")[0]
+    vector = vectors("crypto/signature-fixtures")[0]
     number = 0
     for digit in vector["publicKeyMultibase"][1:]:
         alphabet = "123456789ABCDEFGHJKLMNPQRSTUVWXYZabcdefghijkmnopqrstuvwxyz"
