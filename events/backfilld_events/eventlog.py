@@ -21,6 +21,7 @@ class EventLog:
         """Takes over a writing connection (`log.file.open_writer`)."""
         self._db = db
         self._projections = Projections(db, progress)
+        self._projections.take_up()
         self._published = self._projections.state
         self._unsettled = repos.unsettled(db)
 

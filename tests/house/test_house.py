@@ -20,14 +20,17 @@ FUNCTION_LINES_MAX = 60
 # what is banned: where it is allowed, and what to use instead
 BANNED = {
     r"\bprint\(": (
-        {"cli/say.py", "backfilld_events/cli.py", "benchmarks/"},
+        {"cli/say.py", "benchmarks/"},
         "cli.say.out and cli.say.err",
     ),
     r"\btime\.time\b": (
         {"clock.py", "cli/ctl/", "benchmarks/"},
         "a Clock, so that virtual time reaches stored times too",
     ),
-    r"\bdatetime\.now\b|\butcnow\b": ({"cli/ctl/"}, "a Clock and row.utc_text"),
+    r"\bdatetime\.now\b|\butcnow\b": (
+        {"cli/ctl/", "backfilld_events/cli/"},
+        "a Clock and row.utc_text",
+    ),
     r"\btime\.sleep\b": ({"cli/ctl/", "benchmarks/"}, "trio.sleep, or clock.sleep_until"),
     r"\bimport asyncio\b": (set(), "trio"),
     r"\bjson\.loads\b": (

@@ -5,15 +5,18 @@ by one, from a file or from anywhere else, and names the first position where so
 """
 
 import sqlite3
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any, NoReturn
 
 from msgspec import Struct
 from msgspec.structs import astuple
 
 from .. import chain
+from ..catalog.service import BreakAccepted
 from ..codec import Readers, Undecodable
 from ..row import Row
+
+_NONE: Mapping[int, bytes] = {}
 
 
 class Broken(Exception):
@@ -21,27 +24,40 @@ class Broken(Exception):
 
     def __init__(self, position: int, what: str) -> None:
         super().__init__(f"event {position}: {what}")
-        self.position = position
+        self.position, self.what = position, what
 
 
 class Verified(Struct, frozen=True):
-    """`events` rows verified; `position` and `hash` are those of the last."""
+    """`events` rows verified; `position` and `hash` are those of the last. `passed` are the
+    positions of breaks that somebody has accepted."""
 
     events: int
     position: int
     hash: bytes
+    passed: tuple[int, ...] = ()
 
 
-def verify(rows: Iterable[Row]) -> Verified:
-    """Walks all rows of a log in order. Raises Broken at the first that is wrong."""
-    return verify_columns(map(astuple, rows))
+Known = Mapping[int, bytes]
+"""Breaks that were accepted: position -> hash, as catalog.service.BreakAccepted has them."""
 
 
-def verify_columns(rows: Iterable[tuple[Any, ...]]) -> Verified:
+def accepted(rows: Iterable[Row]) -> Known:
+    """What the rows of the type `service.break-accepted` accept."""
+    events = (row.event for row in rows)
+    return {one.position: one.hash for one in events if isinstance(one, BreakAccepted)}
+
+
+def verify(rows: Iterable[Row], known: Known = _NONE) -> Verified:
+    """Walks all rows of a log in order. Raises Broken at the first that is wrong, and not known to
+    be."""
+    return verify_columns(map(astuple, rows), known)
+
+
+def verify_columns(rows: Iterable[tuple[Any, ...]], known: Known = _NONE) -> Verified:
     """The same over rows as SQLite has them (row.COLUMNS), without a Row for each."""
-    walk = Walk(0, chain.GENESIS, unseen=0)
+    walk = Walk(0, chain.GENESIS, unseen=0, known=known)
     walk.over(rows)
-    return Verified(events=walk.position, position=walk.position, hash=walk.hash)
+    return walk.verified()
 
 
 class Walk:
@@ -51,11 +67,18 @@ class Walk:
     walk began in the middle, and `first` keeps the version of that row for whoever knows.
     """
 
-    def __init__(self, position: int, previous: bytes, *, unseen: int | None) -> None:
+    def __init__(
+        self, position: int, previous: bytes, *, unseen: int | None, known: Known = _NONE
+    ) -> None:
         self.position, self.hash = position, previous
         self.first: dict[str, int] = {}
         self.last: dict[str, int] = {}
-        self._unseen = unseen
+        self.passed: list[int] = []
+        self._unseen, self._known = unseen, known
+
+    def verified(self) -> Verified:
+        """All of the log up to here, if the walk began with its first row."""
+        return Verified(self.position, self.position, self.hash, tuple(self.passed))
 
     def over(self, rows: Iterable[tuple[Any, ...]]) -> None:
         """Goes on over `rows`. Raises Broken at the first that is wrong."""
@@ -64,19 +87,22 @@ class Walk:
         try:
             for row in rows:
                 at, stream, version, name, schema, _, _, cause, payload, own = row
-                if at != position + 1:
-                    raise Broken(position + 1, f"missing; the next row has position {at}")
-                position = at
-                if chain.link(previous, row[:9]) != own:
-                    what = "its hash does not follow from the row and the one before"
-                    raise Broken(position, what)
+                link = chain.link(previous, row[:9])
                 known = last.get(stream, self._unseen)
-                if known is None:
+                if at != position + 1:
+                    self._pass(at, link, position + 1, f"missing; the next row has position {at}")
+                elif link != own:
+                    self._pass(
+                        at, link, at, "its hash does not follow from the row and the one before"
+                    )
+                elif known is None:
                     self.first[stream] = version
                 elif version != known + 1:
-                    raise Broken(position, f"{stream} goes from version {known} to {version}")
-                if cause is not None and not (isinstance(cause, int) and 0 < cause < position):
-                    raise Broken(position, f"its cause {cause} is not an earlier event")
+                    what = f"{stream} goes from version {known} to {version}"
+                    self._pass(at, link, at, what)
+                if cause is not None and not (isinstance(cause, int) and 0 < cause < at):
+                    raise Broken(at, f"its cause {cause} is not an earlier event")
+                position = at
                 readers.decode(name, schema, payload)
                 last[stream] = version
                 previous = own
@@ -85,6 +111,14 @@ class Walk:
         except sqlite3.DatabaseError as error:
             _unreadable(position + 1, error)
         self.position, self.hash = position, previous
+
+    def _pass(self, at: int, link: bytes, wrong: int, what: str) -> None:
+        """Goes on after a break that is known; what streams did at it is not known any more."""
+        if self._known.get(at) != link:
+            raise Broken(wrong, what)
+        self.passed.append(at)
+        self.last.clear()
+        self._unseen = None
 
 
 def _unreadable(position: int, error: sqlite3.DatabaseError) -> NoReturn:

@@ -9,7 +9,6 @@ import os
 import signal
 import sqlite3
 from collections.abc import Sequence
-from contextlib import closing
 from itertools import pairwise
 from pathlib import Path
 
@@ -17,8 +16,9 @@ from msgspec import Struct
 
 from .. import chain
 from ..log import read
-from ..log.file import BadFile, open_reader
-from .verify import Broken, Verified, Walk, verify_columns
+from ..log.file import BadFile
+from .source import LogFile, Source, open_source
+from .verify import Broken, Verified, Walk, accepted, verify_columns
 
 PARTS_MAX = 8
 EVENTS_MIN = 100_000  # for a stretch; below it a process costs more than it saves
@@ -39,16 +39,20 @@ class Stretch(Struct, frozen=True):
 
 def verify_file(path: Path, events_min: int = EVENTS_MIN) -> Verified:
     """Verifies the log as it is now; a writer may go on meanwhile. Raises Broken and BadFile."""
-    with closing(open_reader(path)) as db:
-        (upto,) = db.execute("SELECT coalesce(max(position), 0) FROM event").fetchone()
+    with open_source(path) as source:
+        return verify_source(source, events_min)
+
+
+def verify_source(source: Source, events_min: int = EVENTS_MIN) -> Verified:
+    """The same of a log that is open. An export is walked on one core: its rows come in order."""
+    upto, known = source.upto(), accepted(source.of_type("service.break-accepted"))
     parts = min(os.cpu_count() or 1, PARTS_MAX, upto // events_min)
-    if parts > 1:
+    if parts > 1 and isinstance(source, LogFile):
         cuts = [upto * n // parts for n in range(parts + 1)]
-        whole = _joined(_walked(path, cuts))
+        whole = _joined(_walked(source.path, cuts))
         if whole is not None and whole.position == upto:
             return whole
-    with closing(open_reader(path)) as db:
-        return verify_columns(read.columns(db, None, upto))
+    return verify_columns(source.columns(None, upto), known)
 
 
 def _walked(path: Path, cuts: Sequence[int]) -> list[Stretch | None]:
@@ -73,11 +77,11 @@ def _walked(path: Path, cuts: Sequence[int]) -> list[Stretch | None]:
 def stretch(path: Path, after: int, upto: int) -> Stretch | None:
     """The rows with `after < position <= upto`; None when something is wrong with them."""
     try:
-        with closing(open_reader(path)) as db:
-            known = read.row(db, after)
-            before = chain.GENESIS if known is None else known.hash
+        with LogFile(path) as source:
+            last = read.row(source.db, after)
+            before = chain.GENESIS if last is None else last.hash
             walk = Walk(after, before, unseen=None if after else 0)
-            walk.over(read.columns(db, after or None, upto))
+            walk.over(source.columns(after or None, upto))
     except (Broken, BadFile, sqlite3.Error, TypeError):
         return None
     return Stretch(before, walk.position, walk.hash, walk.first, walk.last)

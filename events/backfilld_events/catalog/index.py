@@ -107,7 +107,17 @@ class RowsRecounted(Struct, frozen=True, forbid_unknown_fields=True):
     collections: list[tuple[Nsid, int, int]]
 
 
-IndexEvent = RecordsCommitted | RemovalAsked | RecordsRemoved | GhostsRemoved | RowsRecounted
+class IndexLost(Struct, frozen=True, forbid_unknown_fields=True):
+    """The index is gone, with all receipts up to `receipts`, and somebody, the actor, has a new one
+    begin: empty, with receipt 1. Every record is to be fetched again. `reason` is the actor's."""
+
+    receipts: int
+    reason: str
+
+
+IndexEvent = (
+    RecordsCommitted | RemovalAsked | RecordsRemoved | GhostsRemoved | RowsRecounted | IndexLost
+)
 
 TYPES: dict[str, type[IndexEvent]] = {
     "index.records-committed": RecordsCommitted,
@@ -115,4 +125,5 @@ TYPES: dict[str, type[IndexEvent]] = {
     "index.records-removed": RecordsRemoved,
     "index.ghosts-removed": GhostsRemoved,
     "index.rows-recounted": RowsRecounted,
+    "index.lost": IndexLost,
 }

@@ -16,9 +16,24 @@ class ServiceStopped(Struct, frozen=True, forbid_unknown_fields=True):
     reason: str
 
 
-ServiceEvent = ServiceStarted | ServiceStopped
+class BreakAccepted(Struct, frozen=True, forbid_unknown_fields=True):
+    """The log does not verify at `position`, and somebody, the actor, goes on with it as it is.
+
+    `hash` is what chain.link gives for the row found there and the hash that it follows: with
+    exactly this row the break is known, and with any other it is another break. `what` was said of
+    it, `reason` is the actor's.
+    """
+
+    position: int
+    hash: bytes
+    what: str
+    reason: str
+
+
+ServiceEvent = ServiceStarted | ServiceStopped | BreakAccepted
 
 TYPES: dict[str, type[ServiceEvent]] = {
     "service.started": ServiceStarted,
     "service.stopped": ServiceStopped,
+    "service.break-accepted": BreakAccepted,
 }

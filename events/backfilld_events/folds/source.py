@@ -8,6 +8,7 @@ from msgspec.structs import replace
 
 from ..catalog.index import (
     GhostsRemoved,
+    IndexLost,
     IndexEvent,
     RecordsCommitted,
     RecordsRemoved,
@@ -139,6 +140,9 @@ def evolve_index(source: Source, event: IndexEvent, *, actor: str, position: int
         case RemovalAsked():
             asked = Removal(event.id, event.collection, event.upto, actor, position)
             return replace(source, removals={**source.removals, event.id: asked})
+        case IndexLost():
+            version = source.index_version + 1
+            return replace(source, receipts=0, index_version=version, removals={})
         case _:
             assert_never(event)
 

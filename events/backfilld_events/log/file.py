@@ -60,11 +60,16 @@ def open_reader(path: Path) -> sqlite3.Connection:
     if not path.is_file():
         raise BadFile(f"{path}: no such file")
     try:
-        connection = _connect(f"file:{_quoted(path)}?mode=ro", (*_PRAGMAS, *_READER_PRAGMAS))
+        connection = _connect(reading(path), (*_PRAGMAS, *_READER_PRAGMAS))
         connection.execute("SELECT count(*) FROM sqlite_schema").fetchone()
     except sqlite3.DatabaseError as error:
         raise BadFile(f"{path}: {error}") from error
     return connection
+
+
+def reading(path: Path) -> str:
+    """How SQLite is told to open this file and never to write it: for ATTACH, too."""
+    return f"file:{_quoted(path)}?mode=ro"
 
 
 def _quoted(path: Path) -> str:

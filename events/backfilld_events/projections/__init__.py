@@ -54,16 +54,18 @@ _ENCODE = msgspec.msgpack.Encoder().encode
 class Projections:
     """The tables, and the state that the daemon decides by. Belongs to the writer's thread.
 
-    `state` is replaced, never changed, so that others may read it at any time. After a rollback
-    the owner calls `reload`.
+    `state` is replaced, never changed, so that others may read it at any time. First comes
+    `take_up` or `begin`; after a rollback the owner calls `reload`.
     """
 
     def __init__(self, db: sqlite3.Connection, progress: Progress = lambda _: None) -> None:
-        """Takes up the tables where they stand; makes them anew if they are not today's, and
-        then tells `progress` of every PROGRESS_EVENTS-th position."""
+        """While tables are made anew, `progress` is told of every PROGRESS_EVENTS-th position."""
         self._db, self._progress, self._numbers = db, progress, Numbers(db)
         self.state = self._kept = INITIAL
         self.rebuilt = False
+
+    def take_up(self) -> None:
+        """Goes on with the tables where they stand; makes them anew if they are not today's."""
         if not self.reload():
             self.rebuild()
             self.rebuilt = self.state.position > 0
@@ -99,12 +101,9 @@ class Projections:
 
     def rebuild(self) -> None:
         """Makes every table anew from the log, in one transaction."""
-        self.state = self._kept = INITIAL
-        self._numbers = Numbers(self._db, self._numbers.mark.secret or os.urandom(SECRET_BYTES))
         self._db.execute("BEGIN IMMEDIATE")
         try:
-            make(self._db)
-            self._keep(**{name: getattr(INITIAL, name) for name in _SELDOM})
+            self.begin(self._numbers.mark.secret or os.urandom(SECRET_BYTES))
             for row in read.rows(self._db):
                 self.fold(row, row.event)
                 if row.position % PROGRESS_EVENTS == 0:
@@ -114,6 +113,13 @@ class Projections:
             self._db.rollback()
             raise
         self._db.execute("COMMIT")
+
+    def begin(self, secret: bytes) -> None:
+        """Makes every table, empty, in the caller's transaction; `secret` is the numbers'."""
+        self.state = self._kept = INITIAL
+        self._numbers = Numbers(self._db, secret)
+        make(self._db)
+        self._keep(**{name: getattr(INITIAL, name) for name in _SELDOM})
 
     def fold(self, row: Row, event: Event) -> None:
         """Takes in one row, inside the transaction that appends it."""
@@ -215,17 +221,21 @@ class Projections:
                 coverage.left(db, numbers, job.position, job.handed_off, job.discovered)
 
 
+def tables() -> list[str]:
+    """The names of all tables of the projections."""
+    return [part.split()[2] for part in _statements() if part.startswith("CREATE TABLE")]
+
+
 def make(db: sqlite3.Connection) -> None:
     """Drops every table of the projections and makes it empty, in the caller's transaction."""
-    script = (resources.files(__name__) / "schema.sql").read_text()
-    statements = [part for part in _split(script) if part]
-    for table in [part.split()[2] for part in statements if part.startswith("CREATE TABLE")]:
+    for table in tables():
         db.execute(f"DROP TABLE IF EXISTS {table}")
-    for statement in statements:
+    for statement in _statements():
         db.execute(statement)
 
 
-def _split(script: str) -> list[str]:
+def _statements() -> list[str]:
     # executescript would commit; nothing in the schema holds a semicolon or a quoted --
+    script = (resources.files(__name__) / "schema.sql").read_text()
     bare = "\n".join(line.partition("--")[0] for line in script.splitlines())
-    return [part.strip() for part in bare.split(";")]
+    return [part.strip() for part in bare.split(";") if part.strip()]

@@ -327,6 +327,7 @@ def test_rebuilt_projections_equal_live_ones(data: st.DataObject) -> None:
             log.append([Append(history.draw(data))], 1_800_000_000_000_000)
         live, state = tables(db), log.state
         again = Projections(db)
+        again.take_up()
         assert not again.rebuilt
         assert again.state == state, "what is read back is what was folded"
         again.rebuild()

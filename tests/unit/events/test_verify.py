@@ -15,7 +15,7 @@ from support.given import LIKES, POSTS, handed_off, page, started
 from backfilld_events import chain, codec
 from backfilld_events.audit import whole
 from backfilld_events.audit.verify import Broken, verify_columns
-from backfilld_events.cli import EXIT_BROKEN, main
+from backfilld_events.cli import main, say
 from backfilld_events.log import read
 from backfilld_events.log.append import Append, append
 from backfilld_events.log.file import open_reader, open_writer
@@ -152,7 +152,7 @@ def test_a_text_that_is_no_utf8_is_a_broken_row_and_not_a_broken_file(
     tampered(path, "UPDATE event SET actor = CAST(x'75ff' AS TEXT) WHERE position = 7")
     with pytest.raises(SystemExit) as ended:
         main(["verify", str(path)])
-    assert ended.value.code == EXIT_BROKEN
+    assert ended.value.code == say.BROKEN
     assert "event 7: it cannot be read" in capsys.readouterr().err
 
 

@@ -1,0 +1,1 @@
+"""The daemon holds its own log against the chain: at its start, at intervals, and when asked."""

@@ -1,0 +1,135 @@
+"""backfill-audit verify: is the log whole and what it was, and is what is shown what it says?"""
+
+import argparse
+from pathlib import Path
+from typing import Any
+
+from ..audit.against import against
+from ..audit.checkpoint import Checkpoint, found_in
+from ..audit.guards import missing
+from ..audit.replay import replay
+from ..audit.source import LogFile, Source, open_source
+from ..audit.verify import Broken
+from ..audit.whole import verify_source
+from ..codec import Undecodable
+from ..log.file import BadFile
+from . import options, say
+from . import replay as replaying
+
+
+def add(verbs: "options.Verbs") -> None:
+    """Declares the verb."""
+    verb = options.verb(
+        verbs,
+        "verify",
+        "check chain, positions, versions, payloads, triggers and projections",
+        ["backfill-audit verify /var/lib/backfilld/events.db",
+         "backfill-audit verify events.db --against /mnt/elsewhere/checkpoints",
+         "journalctl -u backfilld | backfill-audit verify events.db --against -"],
+    )  # fmt: skip
+    verb.add_argument(
+        "--against",
+        metavar="FILE",
+        help="checkpoints that were kept elsewhere, one a line; - is standard input",
+    )
+    verb.add_argument(
+        "--log-only", action="store_true", help="leave out the projections, which take longest"
+    )
+    options.json(verb)
+    options.file(verb)
+    verb.set_defaults(run=run)
+
+
+def run(asked: argparse.Namespace) -> int:
+    """Checks all of it, and says of each part how it is."""
+    kept = _checkpoints(asked.against) if asked.against else []
+    said = _Said(asked.file)
+    with open_source(asked.file) as source:
+        is_whole = said.log(source)
+        if kept:
+            said.against(source, kept)
+        if isinstance(source, LogFile):
+            said.guards(source)
+    if isinstance(source, LogFile) and is_whole and not asked.log_only:
+        said.projections()
+    if asked.json:
+        say.data({"ok": not said.is_broken, **said.data})
+    else:
+        for line in said.lines:
+            say.out(line)
+    return say.BROKEN if said.is_broken else say.OK
+
+
+class _Said:
+    """What was found so far."""
+
+    def __init__(self, path: Path) -> None:
+        self.lines: list[str] = []
+        self.data: dict[str, Any] = {}
+        self.is_broken = False
+        self._path = path
+
+    def log(self, source: Source) -> bool:
+        """Chain, positions, versions, payloads. Whether they are right."""
+        try:
+            done = verify_source(source)
+        except Broken as broken:
+            self._broken("log", broken)
+            return False
+        passed = [f"but for the break at #{at}, which was accepted" for at in done.passed]
+        parts = [f"{done.events:,} events, unbroken", *passed]
+        self.lines.append(
+            f"log          OK  {', '.join(parts)}; #{done.position} is {done.hash.hex()}"
+        )
+        self.data |= {"events": done.events, "hash": done.hash.hex(), "accepted": [*done.passed]}
+        return True
+
+    def against(self, source: Source, kept: list[Checkpoint]) -> None:
+        """What checkpoints say."""
+        try:
+            done = against(source, kept)
+        except Broken as broken:
+            self._broken("checkpoints", broken)
+            return
+        self.lines.append(
+            f"checkpoints  OK  {done.checkpoints:,} agree, the last at #{done.position}"
+        )
+        self.data |= {"checkpoints": done.checkpoints, "last_checkpoint": done.position}
+
+    def guards(self, source: LogFile) -> None:
+        """The triggers that refuse changes."""
+        if wrong := missing(source.db):
+            self.is_broken = True
+            self.lines.append(f"file         BROKEN  the log can be changed: {', '.join(wrong)}")
+        self.data["file"] = wrong
+
+    def projections(self) -> None:
+        """What is folded from the log."""
+        try:
+            done = replay(self._path)
+        except Undecodable as error:
+            raise BadFile(f"{self._path}: {error}") from error
+        self.is_broken |= bool(done.differ)
+        self.lines += replaying.sentences(done)
+        self.data["projections"] = replaying.as_data(done)
+
+    def _broken(self, part: str, broken: Broken) -> None:
+        self.is_broken = True
+        self.lines.append(f"{part:<12} BROKEN  {broken}")
+        self.data[part] = {"position": broken.position, "what": broken.what}
+
+
+def _checkpoints(name: str) -> list[Checkpoint]:
+    try:
+        text = say.read(name)
+    except (OSError, UnicodeDecodeError) as error:
+        raise BadFile(f"--against {name}: {error}") from error
+    found = list(found_in(text.splitlines()))
+    kept = [one for _, one in found if one is not None]
+    if not kept:
+        raise BadFile(f"--against {name}: no checkpoint in it; one begins with `backfilld-log 1`")
+    if others := [number for number, one in found if one is None]:
+        say.err(
+            f"note: {len(others):,} lines of {name} hold no checkpoint, the first is {others[0]}"
+        )
+    return kept
