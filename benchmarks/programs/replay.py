@@ -20,7 +20,7 @@ from ..timing import Took, in_turn
 ABOUT = "a log of a million events, verified and folded"
 
 EVENTS = 1_000_000
-GOALS_S = {"verify": 3.0, "fold": 2.0}
+GOALS_S = {"verify": 2.5, "fold": 2.0}
 GROUP = 1_000
 
 
@@ -86,7 +86,7 @@ def _lines(took: dict[str, Took], scale: float) -> list[Line]:
             unit="s",
             rival="read",
             rival_figure=took["read"].wall * scale,
-            goal=f"<= {GOALS_S[name]:.0f} s" if name in GOALS_S else None,
+            goal=f"<= {GOALS_S[name]:g} s" if name in GOALS_S else None,
             met=took[name].wall * scale <= GOALS_S[name] if name in GOALS_S else None,
         )
         for name, what in named.items()

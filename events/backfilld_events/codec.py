@@ -20,6 +20,10 @@ _DECODERS: dict[str, msgspec.msgpack.Decoder[Event]] = {
 _NAMES: dict[type[Event], str] = {event_type: name for name, event_type in TYPES.items()}
 
 
+UNFIT = (msgspec.MsgspecError, UnicodeDecodeError)
+"""What a reader raises of a payload that is not what it reads; the latter of a bad string."""
+
+
 class Undecodable(ValueError):
     """A row of the log that this version cannot read; the message says type and reason."""
 
@@ -46,7 +50,7 @@ class Readers(dict[tuple[str, int], Callable[[bytes], Event]]):
         """The event of a row. Raises Undecodable."""
         try:
             return self[name, schema](payload)
-        except (msgspec.MsgspecError, UnicodeDecodeError) as error:  # the latter from a bad string
+        except UNFIT as error:
             raise Undecodable(f"{name!r} schema {schema}: {error}") from error
 
 

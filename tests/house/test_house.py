@@ -31,7 +31,10 @@ BANNED = {
         {"cli/ctl/", "backfilld_events/cli/"},
         "a Clock and row.utc_text",
     ),
-    r"\btime\.sleep\b": ({"cli/ctl/", "benchmarks/"}, "trio.sleep, or clock.sleep_until"),
+    r"\btime\.sleep\b": (
+        {"cli/ctl/", "audit/pace.py", "benchmarks/"},
+        "trio.sleep, or clock.sleep_until",
+    ),
     r"\bimport asyncio\b": (set(), "trio"),
     r"\bjson\.loads\b": (
         {"control/caller/client.py", "cli/ctl/", "sandbox/", "lexicons/", "benchmarks/"},

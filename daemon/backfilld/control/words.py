@@ -6,6 +6,7 @@ from typing import Literal, NamedTuple
 
 from backfilld_events.folds.job import Job, Waiting
 from backfilld_events.projections.classes import OPEN, Class
+from backfilld_events.words import counted as counted  # the pages have it from here, too
 
 from ..backfill.standing import Standing, State
 
@@ -84,6 +85,11 @@ def sentence(job: Job, stands: Standing, repos: int) -> str:
             return _cancelled(job)
         case "running":
             return _running(stands)
+        case "stalled" if stands.held_up == "log":
+            return (
+                "Needs you: the log does not verify, and nothing is done until you decide:"
+                " docs/audit.md."
+            )
         case "stalled":
             return stalled(stands.waiting) if stands.waiting is not None else ""
         case "completed" if job.look:
@@ -204,16 +210,11 @@ def _left_out(collections: Sequence[str], here: int, total: int) -> str:
 
 
 def _held(job: Job, held: int) -> str:
-    were = f"{counted(held, 'was', 'were')} with Tap before this was asked for"
+    were = f"{counted(held, 'was', 'were')} with Tap before"
     if job.mode != "add":
         return f"{were}, and {'is' if held == 1 else 'are'} to be fetched again"
     again = start_again(job, "--mode refetch")
     return f"{were}, and Tap does not send their records again; to have them fetched anew: {again}"
-
-
-def counted(n: int, one: str, many: str) -> str:
-    """A number with the words that fit it."""
-    return f"{n:,} {one if n == 1 else many}"
 
 
 def moment(at: float) -> str:

@@ -17,6 +17,7 @@ from ..log import read
 from ..log.file import open_reader, reading
 from ..projections import VERSION, Projections, tables
 from ..projections.numbers import Mark
+from .pace import Pace
 
 EVENTS_AT_ONCE = (
     2_000  # a transaction of the scratch file; for as long the log's old pages are kept
@@ -100,9 +101,11 @@ def replay(
         projections.begin(secret)
         db.execute("COMMIT")
         db.execute("ATTACH ? AS live", (reading(path),))
+        pace = Pace(db, "live")
         while _fold(db, projections, EVENTS_AT_ONCE) == EVENTS_AT_ONCE:
             progress(projections.state.position)
             db.execute("COMMIT")
+            pace.rest()
         # the transaction is still open: what is compared is what was folded
         return _compared(db, projections.state.position)
 

@@ -1,6 +1,6 @@
 """Shows rows of a log to people and to programs."""
 
-from typing import Any
+from typing import Any, Final
 
 import msgspec
 
@@ -9,16 +9,30 @@ from ..catalog.index import GhostsRemoved, RecordsCommitted, RecordsRemoved, Row
 from ..catalog.job import BatchHandedOff, DidsGiven, PageDiscovered
 from ..catalog.lexicon import LexiconFetched, LexiconUploaded
 from ..catalog.reconcile import ReconcileAsked, ReposCompared
-from ..catalog.source import ReposObserved
+from ..catalog.source import ReposDiffer, ReposLeaving, ReposObserved
 from ..row import Row, utc_text
 
 Payload = dict[str, Any]
 
 DIDS_SHOWN_MAX = 3  # of a page, in a line for people; JSON has them all
+UNREADABLE: Final = (ValueError, IndexError)
+"""What `as_data` and `line` raise of a payload that is not what it should be."""
 
 
 def as_data(row: Row) -> Payload:
-    """The row with its payload in plain words: DIDs unpacked, documents as text."""
+    """The row with its payload in plain words: DIDs unpacked, documents as text. Raises
+    UNREADABLE."""
+    return {**_columns(row), "payload": payload(row), "hash": row.hash.hex()}
+
+
+def unreadable(row: Row, error: Exception) -> Payload:
+    """What can be said of a row all the same, as `as_data`, and why there is no payload."""
+    return {
+        **_columns(row), "payload": None, "unreadable": str(error), "hash": row.hash.hex()
+    }  # fmt: skip
+
+
+def _columns(row: Row) -> Payload:
     return {
         "position": row.position,
         "stream": row.stream,
@@ -28,8 +42,6 @@ def as_data(row: Row) -> Payload:
         "recorded_at": utc_text(row.at),
         "actor": row.actor,
         "cause": row.cause,
-        "payload": payload(row),
-        "hash": row.hash.hex(),
     }
 
 
@@ -38,12 +50,15 @@ def payload(row: Row) -> Payload:
     event = row.event
     plain: Payload = msgspec.to_builtins(event)
     match event:
-        case PageDiscovered() | DidsGiven():
+        case PageDiscovered() | DidsGiven() | ReposLeaving() | ReconcileAsked():
             plain["dids"] = ids.unpack(event.dids)
         case LexiconUploaded() | LexiconFetched():
             plain["document"] = event.document.decode(errors="replace")
         case ReposObserved():
             plain["observations"] = [_named(seen) for seen in event.observations]
+            plain["unchanged"] = ids.unpack(event.unchanged) if event.unchanged else []
+        case ReposDiffer():
+            plain["differing"] = [_named(one) for one in event.differing]
         case RecordsCommitted():
             plain["tallies"] = [
                 {**_named(tally), "collection": event.collections[tally.collection]}
@@ -54,8 +69,6 @@ def payload(row: Row) -> Payload:
             plain["repos"] = [_named(one) for one in event.repos]
         case GhostsRemoved() | RowsRecounted():
             plain = _named(event)
-        case ReconcileAsked():
-            plain["dids"] = ids.unpack(event.dids)
         case ReposCompared():
             plain["differing"] = [_named(one) for one in event.differing]
             plain["unread"] = [_named(one) for one in event.unread]
@@ -64,12 +77,18 @@ def payload(row: Row) -> Payload:
 
 
 def line(row: Row) -> str:
-    """One line for people: position, time, stream, what happened, by whom."""
+    """One line for people: position, time, stream, what happened, by whom. Raises UNREADABLE."""
+    return _line(row, summary(row))
+
+
+def unreadable_line(row: Row, error: Exception) -> str:
+    """The same of a row whose payload cannot be read."""
+    return _line(row, f"it cannot be read: {error}")
+
+
+def _line(row: Row, says: str) -> str:
     why = f" cause #{row.cause}" if row.cause is not None else ""
-    return (
-        f"#{row.position} {utc_text(row.at)} {row.stream} {row.type}: {summary(row)}"
-        f" ({row.actor}{why})"
-    )
+    return f"#{row.position} {utc_text(row.at)} {row.stream} {row.type}: {says} ({row.actor}{why})"
 
 
 def summary(row: Row) -> str:
@@ -77,9 +96,12 @@ def summary(row: Row) -> str:
     event = row.event
     match event:
         case PageDiscovered() | DidsGiven():
-            some = ids.unpack(event.dids)[:DIDS_SHOWN_MAX]
-            more = f" and {event.count - len(some)} more" if event.count > len(some) else ""
-            return f"{event.count} repositories from ordinal {event.first}: {' '.join(some)}{more}"
+            some = _some(event.dids, event.count)
+            return f"{event.count} repositories from ordinal {event.first}: {some}"
+        case ReposLeaving():
+            then = "to be put back" if event.again else "for good"
+            some = _some(event.dids, event.count)
+            return f"{event.count} repositories out of Tap, {then} ({event.why}): {some}"
         case BatchHandedOff():
             return f"ordinals {event.first}..{event.upto} accepted by {event.tap}"
         case RecordsCommitted():
@@ -118,6 +140,13 @@ def summary(row: Row) -> str:
         case _:
             fields: Payload = msgspec.to_builtins(event)
             return " ".join(f"{key}={ids.shown(value)}" for key, value in fields.items()) or "-"
+
+
+def _some(packed: bytes, count: int) -> str:
+    """The first of packed DIDs."""
+    some = ids.unpack(packed)[:DIDS_SHOWN_MAX]
+    more = f" and {count - len(some)} more" if count > len(some) else ""
+    return f"{' '.join(some)}{more}"
 
 
 def _named(entry: msgspec.Struct) -> Payload:

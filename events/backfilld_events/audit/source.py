@@ -5,6 +5,7 @@ checkpoints. What they are worth is `verify`'s business.
 """
 
 from collections.abc import Collection, Iterator
+from itertools import chain
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Protocol, Self
@@ -12,13 +13,16 @@ from typing import Any, Protocol, Self
 from ..log import read
 from ..log.file import BadFile, open_reader
 from ..row import Row, from_columns
+from .exported import BEGINS, Export
+from .pace import Pace
 
-PIECE = 20_000  # positions that one statement reads; SQLite keeps old pages for as long as it runs
+PIECE = 2_000  # rows that one statement reads; SQLite keeps old pages for as long as it runs
 MAGIC = b"SQLite format 3\0"
 
 
 class Source(Protocol):
-    """A log to be read. Methods raise BadFile, and sqlite3.DatabaseError from a broken file."""
+    """A log to be read. Methods raise BadFile; from a broken file sqlite3.DatabaseError,
+    from an export that is not as it should be verify.Broken."""
 
     path: Path
 
@@ -65,12 +69,19 @@ class LogFile:
 
     def columns(self, after: int | None, upto: int) -> Iterator[tuple[Any, ...]]:
         """See Source."""
-        at = min(PIECE, upto) if after is None else after
-        if after is None:
-            yield from read.columns(self.db, None, at)
-        while at < upto:
-            yield from read.columns(self.db, at, min(at + PIECE, upto))
-            at += PIECE
+        # a chain, not `yield from`: that would close the cursor of a walk that broke off
+        return chain.from_iterable(self._pieces(after, upto))
+
+    def _pieces(self, after: int | None, upto: int) -> Iterator[Iterator[tuple[Any, ...]]]:
+        # as many rows, not as many positions: a row may stand where nothing should for long
+        end = "SELECT position FROM event WHERE position > ? ORDER BY position LIMIT 1 OFFSET ?"
+        at, pace = after, Pace(self.db)
+        while at is None or at < upto:
+            pace.rest()
+            found = self.db.execute(end, (0 if at is None else at, PIECE - 1)).fetchone()
+            last = upto if found is None else min(found[0], upto)
+            yield read.columns(self.db, at, last)
+            at = last
 
     def of_type(self, name: str) -> Iterator[Row]:
         """See Source."""
@@ -102,6 +113,8 @@ def open_source(path: Path) -> Source:
         raise BadFile(f"{path}: {error.strerror}") from error
     if begins == MAGIC or not begins:
         return LogFile(path)
+    if begins.startswith(BEGINS):
+        return Export(path)
     raise BadFile(f"{path}: neither a log (events.db) nor an export of one")
 
 

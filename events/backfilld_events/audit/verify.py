@@ -6,6 +6,7 @@ by one, from a file or from anywhere else, and names the first position where so
 
 import sqlite3
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from typing import Any, NoReturn
 
 from msgspec import Struct
@@ -13,7 +14,7 @@ from msgspec.structs import astuple
 
 from .. import chain
 from ..catalog.service import BreakAccepted
-from ..codec import Readers, Undecodable
+from ..codec import UNFIT, Readers, Undecodable
 from ..row import Row
 
 _NONE: Mapping[int, bytes] = {}
@@ -42,9 +43,14 @@ Known = Mapping[int, bytes]
 
 
 def accepted(rows: Iterable[Row]) -> Known:
-    """What the rows of the type `service.break-accepted` accept."""
-    events = (row.event for row in rows)
-    return {one.position: one.hash for one in events if isinstance(one, BreakAccepted)}
+    """What the rows of the type `service.break-accepted` accept; of one that cannot be read, the
+    walk tells."""
+    known: dict[int, bytes] = {}
+    for row in rows:
+        with suppress(Undecodable):
+            if isinstance(event := row.event, BreakAccepted):
+                known[event.position] = event.hash
+    return known
 
 
 def verify(rows: Iterable[Row], known: Known = _NONE) -> Verified:
@@ -82,43 +88,51 @@ class Walk:
 
     def over(self, rows: Iterable[tuple[Any, ...]]) -> None:
         """Goes on over `rows`. Raises Broken at the first that is wrong."""
-        position, previous, last = self.position, self.hash, self.last
+        position, previous, last, unseen = self.position, self.hash, self.last, self._unseen
         readers = Readers()
         try:
             for row in rows:
                 at, stream, version, name, schema, _, _, cause, payload, own = row
                 link = chain.link(previous, row[:9])
-                known = last.get(stream, self._unseen)
-                if at != position + 1:
-                    self._pass(at, link, position + 1, f"missing; the next row has position {at}")
-                elif link != own:
-                    self._pass(
-                        at, link, at, "its hash does not follow from the row and the one before"
-                    )
-                elif known is None:
-                    self.first[stream] = version
-                elif version != known + 1:
-                    what = f"{stream} goes from version {known} to {version}"
-                    self._pass(at, link, at, what)
+                known = last.get(stream, unseen)
+                if at != position + 1 or link != own or known is None or version != known + 1:
+                    unseen = self._odd(row, link, position + 1, known)
                 if cause is not None and not (isinstance(cause, int) and 0 < cause < at):
                     raise Broken(at, f"its cause {cause} is not an earlier event")
                 position = at
-                readers.decode(name, schema, payload)
+                readers[name, schema](payload)
                 last[stream] = version
                 previous = own
         except Undecodable as error:
             raise Broken(position, str(error)) from error
+        except UNFIT as error:
+            raise Broken(position, f"{name!r} schema {schema}: {error}") from error
         except sqlite3.DatabaseError as error:
             _unreadable(position + 1, error)
-        self.position, self.hash = position, previous
+        self.position, self.hash, self._unseen = position, previous, unseen
 
-    def _pass(self, at: int, link: bytes, wrong: int, what: str) -> None:
-        """Goes on after a break that is known; what streams did at it is not known any more."""
+    def _odd(self, row: tuple[Any, ...], link: bytes, wanted: int, known: int | None) -> int | None:
+        """Goes on with a row that is not what follows, if that may be: what streams had before it
+        is then not known any more. The version before the first row of others."""
+        at, stream, version, own = row[0], row[1], row[2], row[9]
+        if at == wanted and link == own and known is None:
+            self.first[stream] = version
+            return None
         if self._known.get(at) != link:
-            raise Broken(wrong, what)
+            raise Broken(*_wrong(at, stream, version, wanted, known, linked=link == own))
         self.passed.append(at)
         self.last.clear()
-        self._unseen = None
+        return None
+
+
+def _wrong(
+    at: int, stream: str, version: int, wanted: int, known: int | None, *, linked: bool
+) -> tuple[int, str]:
+    if at != wanted:
+        return wanted, f"missing; the next row has position {at}"
+    if not linked:
+        return at, "its hash does not follow from the row and the one before"
+    return at, f"{stream} goes from version {known} to {version}"
 
 
 def _unreadable(position: int, error: sqlite3.DatabaseError) -> NoReturn:

@@ -1,11 +1,12 @@
 """backfill-audit: checks and shows a log, from its file or an export of it; needs neither the
 daemon nor a network.
 
-The one rule: it only reads, and believes nothing that it can compute. A module here is a verb:
+The one rule: it changes no log, and believes nothing that it can compute. A module here is a verb:
 `add` declares it, `run` carries it out and returns the exit code.
 """
 
 import argparse
+import os
 import sqlite3
 import sys
 from collections.abc import Sequence
@@ -13,14 +14,30 @@ from collections.abc import Sequence
 from ..audit.verify import Broken
 from ..codec import Undecodable
 from ..log.file import BadFile
-from . import checkpoint, replay, say, show, verify
+from . import (
+    checkpoint,
+    diff,
+    explain,
+    export,
+    importing,
+    reconcile,
+    replay,
+    say,
+    show,
+    stats,
+    verify,
+)
 
-VERBS = (verify, checkpoint, replay, show)
+NICE = 19  # whoever looks at a log must not be in the way of the daemon that writes it
+
+VERBS = (verify, checkpoint, replay, diff, reconcile, show, explain, stats, export, importing)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """The command. Exits as `say` has it."""
     options = _parser().parse_args(arguments)
+    if arguments is None:
+        os.nice(NICE)
     try:
         code = options.run(options)
         sys.stdout.flush()

@@ -8,8 +8,8 @@ from typing import Any, Final
 OK: Final = 0
 USAGE: Final = 2  # no such file, not a log, a wrong option
 NOT_FOUND: Final = 5  # no such account, job or event
-NO: Final = 7  # the honest answer is no: two logs differ, the index and the log do not agree
-BROKEN: Final = 8  # the log does not verify
+NO: Final = 7  # the honest answer is no: two logs differ
+BROKEN: Final = 8  # the log does not verify, or what follows from it is not so: the index, too
 
 
 def out(line: str) -> None:

@@ -153,7 +153,7 @@ def test_a_text_that_is_no_utf8_is_a_broken_row_and_not_a_broken_file(
     with pytest.raises(SystemExit) as ended:
         main(["verify", str(path)])
     assert ended.value.code == say.BROKEN
-    assert "event 7: it cannot be read" in capsys.readouterr().err
+    assert "event 7: it cannot be read" in capsys.readouterr().out
 
 
 TAMPERINGS = [

@@ -8,6 +8,7 @@ are known, and are told whole.
 from collections.abc import Sequence
 from typing import NamedTuple
 
+from backfilld_events import chronicle
 from backfilld_events.catalog.job import BatchHandedOff, DidsGiven, PageDiscovered
 from backfilld_events.catalog.source import ReposLeft, ReposReturned
 from backfilld_events.folds.job import Job
@@ -21,7 +22,7 @@ from backfilld_events.projections.numbers import KEY_BYTES
 from backfilld_events.projections.pages import Page
 from backfilld_events.row import COLUMNS, Row, from_columns, utc_text
 
-from .. import chronicle, covered
+from .. import covered
 from ..shapes.coverage import AsOf
 from ..shapes.repos import Account, Line, Standing, TapAnswer
 from .base import ViewsBase, at_one_moment

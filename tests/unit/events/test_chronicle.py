@@ -3,8 +3,7 @@
 import pytest
 from support.given import LIKES, POSTS, RELAY, TAP, did, dids, handed_off, page
 
-from backfilld.control import chronicle
-from backfilld_events import ids
+from backfilld_events import chronicle, ids
 from backfilld_events.catalog import Event
 from backfilld_events.catalog.index import (
     Account,
@@ -16,7 +15,7 @@ from backfilld_events.catalog.index import (
     Tally,
 )
 from backfilld_events.catalog.job import DidsGiven
-from backfilld_events.catalog.reconcile import Difference, ReposCompared, Unread
+from backfilld_events.catalog.reconcile import Difference, ReconcileAsked, ReposCompared, Unread
 from backfilld_events.catalog.source import (
     Differing,
     Observation,
@@ -103,6 +102,12 @@ SAID = [
             1, 1, 9, [Difference(key, POSTS, 2, 0, 1, [], 0, REV, None)], [], ids.pack([])
         ),
         [f"compared with its server, {POSTS}: 2 missing here, 1 of another version"],
+    ),
+    (
+        lambda key: ReconcileAsked(
+            "1 account", [POSTS, LIKES], "repo", 1, ids.pack([ids.unpack_one(key)]), None, True
+        ),
+        [f"to be compared with its server, in {POSTS}, {LIKES}: by system"],
     ),
     (
         lambda key: ReposCompared(1, 1, 9, [], [Unread(key, "timeout", "no answer")], ids.pack([])),

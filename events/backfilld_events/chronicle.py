@@ -6,8 +6,8 @@ The one rule: an event that names the repository says something, and no other do
 from collections.abc import Callable, Iterator
 from typing import Any, Final
 
-from backfilld_events.catalog import TYPES
-from backfilld_events.catalog.index import (
+from .catalog import TYPES
+from .catalog.index import (
     Account,
     GhostsRemoved,
     RecordsCommitted,
@@ -15,9 +15,9 @@ from backfilld_events.catalog.index import (
     RowsRecounted,
     Tally,
 )
-from backfilld_events.catalog.job import BatchHandedOff, DidsGiven, PageDiscovered
-from backfilld_events.catalog.reconcile import Difference, ReposCompared
-from backfilld_events.catalog.source import (
+from .catalog.job import BatchHandedOff, DidsGiven, PageDiscovered
+from .catalog.reconcile import Difference, ReconcileAsked, ReposCompared
+from .catalog.source import (
     Observation,
     ReposDiffer,
     ReposLeaving,
@@ -25,10 +25,9 @@ from backfilld_events.catalog.source import (
     ReposObserved,
     ReposReturned,
 )
-from backfilld_events.faults import Fault, fault_of
-from backfilld_events.ids import unpack_keys
-from backfilld_events.row import Row
-
+from .faults import Fault, fault_of
+from .ids import unpack_keys
+from .row import Row
 from .words import counted
 
 _COUNTS: Final = {
@@ -45,6 +44,7 @@ WHY: Final = {
     "reactivated": "its account is active again",
     "differs": "its records are not what they should be",
     "stuck": "Tap did not get on with it",
+    "lost": "the index was lost, and with it what had come",
 }
 
 
@@ -159,6 +159,11 @@ def _recounted(event: RowsRecounted, row: Row, key: bytes) -> Iterator[str]:
         yield f"its rows were counted: {counted(rows, 'row is', 'rows are')} here{newer}"
 
 
+def _asked(event: ReconcileAsked, row: Row, key: bytes) -> Iterator[str]:
+    if key in unpack_keys(event.dids):
+        yield f"to be compared with its server, in {', '.join(event.collections)}: by {row.actor}"
+
+
 def _compared(event: ReposCompared, row: Row, key: bytes) -> Iterator[str]:
     for one in event.differing:
         if one.repo == key:
@@ -187,6 +192,7 @@ _TELLS: Final[dict[type, Callable[[Any, Row, bytes], Iterator[str]]]] = {
     RecordsRemoved: _removed,
     GhostsRemoved: _ghosts,
     RowsRecounted: _recounted,
+    ReconcileAsked: _asked,
     ReposCompared: _compared,
 }
 NAMING: Final = tuple(name for name, kind in TYPES.items() if kind in _TELLS)
