@@ -51,6 +51,8 @@ from .records.store import Group
 from .sources.tap.channel import Channel, Dial, dial_tcp, open_fast, open_trio_websocket
 from .sources.tap.http import TapHttp
 from .tapchild.child import TapChild
+from .verification.assembled import Proof, proof
+from .verification.known import Verification
 from .worker import ThreadWorker, Worker
 
 
@@ -79,18 +81,21 @@ class Opened(NamedTuple):
 
 
 class Given(NamedTuple):
-    """What a life is given: `config` is that in force, and may be another at each call."""
+    """What a life is given: `config` is that in force, and may be another at each call; `known` is
+    what the start knows of its log."""
 
     config: Callable[[], Config]
     password: Secret
     world: World
     stop: trio.Event
+    known: Verification
 
 
 class Parts(NamedTuple):
     """What runs. `tasks` are cancelled at once at the end: what they do is safe to break off."""
 
     journal: Journal
+    proof: Proof
     ledger: Ledger
     runner: Runner
     tasks: list[Callable[[], Awaitable[None]]]
@@ -108,6 +113,7 @@ class _Common:
         self.lanes = opened.lane_views
         self.tap = TapHttp(opened.taps, settings.tap.url, world.clock)
         self.journal = Journal(opened.log, world.worker(), world.clock)
+        self.proof = proof(given.known, self.journal, world.worker, given.config, world.clock)
         self.index_worker = world.worker()
         self.ledger = Ledger(opened.store, self.index_worker, self.journal)
         self.limits = partial(limits_now, given.config, opened.log)
@@ -121,7 +127,7 @@ class _Common:
 def assembled(opened: Opened, given: Given) -> Parts:
     """The parts of a life."""
     all_, world = _Common(opened, given), given.world
-    journal, ledger, clock = all_.journal, all_.ledger, all_.clock
+    journal, ledger, clock, verifier = all_.journal, all_.ledger, all_.clock, all_.proof.verifier
     lister = Relay(opened.relays, clock, float(all_.settings.relay.timeout))
     steps = Steps(lister, all_.tap, all_.lanes.dids, clock, world.jitter)
     runner, pump = Runner(journal, steps, clock, all_.limits), _pump(all_)
@@ -145,9 +151,13 @@ def assembled(opened: Opened, given: Given) -> Parts:
         Departed(opened.store, all_.index_worker, journal, ledger).run,
         door.reconciler.run,
         door.counters.sampling,
-        partial(recheck, opened.log.state, opened.log_views.fold, journal.distrust),
+        verifier.run,
+        all_.proof.checkpoints.run,
+        partial(
+            recheck, opened.log.state, opened.log_views.fold, journal.distrust, verifier.looked
+        ),
     ]
-    return Parts(journal, ledger, runner, tasks, all_.child, pump, door)
+    return Parts(journal, all_.proof, ledger, runner, tasks, all_.child, pump, door)
 
 
 def _pump(all_: _Common) -> Pump:
@@ -237,6 +247,8 @@ def _door(
         reconciler=reconciler(
             journal, network, all_.lanes, Recounter(store, worker, ledger).recount
         ),
+        verification=all_.proof.known,
+        verify_now=all_.proof.verifier.ask,
         tap_child=all_.child,
         quiet=lambda: stalls.quiet,
         handed_over=lambda: steps.handed_over,

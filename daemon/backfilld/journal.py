@@ -1,14 +1,14 @@
 """The log under trio: one writer, appends grouped into one fsync, followers woken.
 
 The one rule: an append is durable when `append` returns, and `state` never shows more than what
-is durable. It decides nothing.
+is durable. It decides nothing. Once it is frozen it writes nothing more, whoever asks.
 """
 
 from collections.abc import Mapping, Sequence
 
 import trio
 
-from backfilld_events.eventlog import EventLog
+from backfilld_events.eventlog import EventLog, Head
 from backfilld_events.folds import State
 from backfilld_events.log.append import Append, Conflict, Outcome
 from backfilld_events.row import NewEvent, Row
@@ -29,6 +29,10 @@ class Stale(Exception):
         self.conflict = conflict
 
 
+class Frozen(trio.ClosedResourceError):
+    """The log is not written any more; the message says why."""
+
+
 class _Waiting:
     """An append on its way to the log."""
 
@@ -47,11 +51,22 @@ class Journal:
         self._wake = trio.Event()
         self._watches: dict[str, trio.Event] = {}
         self._closing = False
+        self._writing = trio.Lock()
+        self.frozen = ""  # why
 
     @property
     def state(self) -> State:
         """The fold of all that is durable."""
         return self._log.state
+
+    @property
+    def head(self) -> Head:
+        """Where the log ends, as far as it is durable."""
+        return self._log.head
+
+    async def last(self, stream: str) -> Row | None:
+        """The last event of a stream."""
+        return await self._worker(self._log.last, stream)
 
     def watch(self, stream: str = "") -> trio.Event:
         """Is set by the next event of `stream` ("": of any). Take it before reading `state`."""
@@ -63,9 +78,10 @@ class Journal:
         """Appends `events`, together or not at all; durable when it returns.
 
         With `expected` (stream -> version) it is a decision, and raises Stale when a stream has
-        moved on. Cancelled while it waits, the append may still happen. Raises
+        moved on. Cancelled while it waits, the append may still happen. Raises Frozen, and
         trio.ClosedResourceError when the journal no longer serves.
         """
+        self.check()
         if self._closing:
             await trio.lowlevel.checkpoint_if_cancelled()  # all ends: then cancelled says it better
             raise trio.ClosedResourceError("the journal is closed")
@@ -76,15 +92,29 @@ class Journal:
         if isinstance(waiting.outcome, Conflict):
             raise Stale(waiting.outcome)
         if waiting.outcome is None:
+            self.check()
             raise trio.ClosedResourceError("the log could not be written")
         return waiting.outcome
+
+    def check(self) -> None:
+        """For who writes elsewhere before it appends. Raises Frozen."""
+        if self.frozen:
+            raise Frozen(self.frozen)
+
+    async def freeze(self, why: str) -> None:
+        """Refuses every append from now on, those that wait too. When it returns, the file's own
+        connection refuses to write as well."""
+        self.frozen = why
+        async with self._writing:
+            await self._worker(self._log.freeze)
 
     async def answers(self) -> None:
         """Returns when the writer's thread has answered: it is alive."""
         await self._worker(lambda: None)
 
     async def distrust(self) -> None:
-        """The next start makes the projections anew from the log."""
+        """The next start makes the projections anew from the log. Raises Frozen."""
+        self.check()
         await self._worker(self._log.distrust)
 
     async def run(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
@@ -104,17 +134,21 @@ class Journal:
     async def _write(self) -> None:
         while self._queue:
             group, self._queue = self._queue[:GROUP_APPENDS_MAX], self._queue[GROUP_APPENDS_MAX:]
-            appends = [waiting.append for waiting in group]
             try:
-                now = round(self._clock() * 1e6)
-                outcomes = await self._worker(self._log.append, appends, now)
-                for waiting, outcome in zip(group, outcomes, strict=True):
-                    waiting.outcome = outcome
-                self._tell(outcomes)
+                async with self._writing:
+                    if not self.frozen:
+                        await self._write_group(group)
             finally:
                 for waiting in group:
                     waiting.done.set()
         self._wake = trio.Event()
+
+    async def _write_group(self, group: Sequence[_Waiting]) -> None:
+        now = round(self._clock() * 1e6)
+        outcomes = await self._worker(self._log.append, [one.append for one in group], now)
+        for waiting, outcome in zip(group, outcomes, strict=True):
+            waiting.outcome = outcome
+        self._tell(outcomes)
 
     def _tell(self, outcomes: Sequence[Outcome]) -> None:
         streams = {

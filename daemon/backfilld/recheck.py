@@ -1,7 +1,8 @@
 """Checks the state that a start took from the projections against a replay of the log.
 
 The start is quick because it trusts a snapshot of the fold; this is why it may. In the background
-and in small portions, so that nobody waits for it.
+and in small portions, so that nobody waits for it. That the log verifies comes first: else what
+somebody changed in it would be taken for a wrong snapshot.
 """
 
 from collections.abc import Awaitable, Callable
@@ -22,9 +23,13 @@ class StateDiffers(Exception):
     """The state that was taken at the start does not follow from the log."""
 
 
-async def recheck(opened: State, fold: Fold, distrust: Callable[[], Awaitable[None]]) -> None:
-    """Returns when a replay has come to the state `opened`. Else calls `distrust`, so that the
-    next start makes the projections anew, and raises StateDiffers."""
+async def recheck(
+    opened: State, fold: Fold, distrust: Callable[[], Awaitable[None]], verified: trio.Event
+) -> None:
+    """Returns when a replay, which begins when the log has `verified`, has come to the state
+    `opened`. Else calls `distrust`, so that the next start makes the projections anew, and raises
+    StateDiffers."""
+    await verified.wait()
     state = INITIAL
     while state.position < opened.position:
         state = await fold(state, opened.position, EVENTS_AT_ONCE)

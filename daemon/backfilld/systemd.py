@@ -25,6 +25,11 @@ def replaying(position: int) -> None:
     notify("EXTEND_TIMEOUT_USEC=60000000", f"STATUS=replaying the log, at #{position}")
 
 
+def verifying(position: int) -> None:
+    """Says that the start takes longer, and why: the log is verified, and is right up to there."""
+    notify("EXTEND_TIMEOUT_USEC=60000000", f"STATUS=verifying the log, at #{position}")
+
+
 def watchdog_s() -> float | None:
     """How often systemd wants a sign of life: half the time it would wait. None: not at all."""
     microseconds = os.environ.get("WATCHDOG_USEC", "")

@@ -1,14 +1,16 @@
 """What the journal shows is durable, and who waits is woken."""
 
+import sqlite3
 import threading
 from contextlib import closing
 from pathlib import Path
 
 import pytest
 import trio
+import trio.testing
 from support.given import POSTS, page, started
 
-from backfilld.journal import Journal, Stale
+from backfilld.journal import Frozen, Journal, Stale
 from backfilld.worker import InlineWorker, ThreadWorker
 from backfilld_events.eventlog import EventLog
 from backfilld_events.log.file import open_writer
@@ -86,3 +88,43 @@ async def test_a_closed_journal_refuses(tmp_path: Path) -> None:
             nursery.cancel_scope.cancel()
         with pytest.raises(trio.ClosedResourceError):
             await journal.append([NewEvent("job/a", started(POSTS), "x")])
+
+
+async def test_what_is_being_written_when_the_log_is_frozen_stands_and_all_else_is_refused(
+    tmp_path: Path,
+) -> None:
+    db = SlowCommit(tmp_path / "events.db")
+    journal = Journal(EventLog(db), ThreadWorker(), lambda: 1.8e9)  # type: ignore[arg-type]
+    refused = list[str]()
+
+    async def append(name: str) -> None:
+        try:
+            await journal.append([NewEvent(f"job/{name}", started(POSTS), "x")])
+        except Frozen as why:
+            refused.append(f"{name}: {why}")
+
+    async with trio.open_nursery() as nursery:
+        await nursery.start(journal.run)
+        db.slow = True
+        nursery.start_soon(append, "a")
+        await trio.to_thread.run_sync(db.committing.wait, 10)
+        nursery.start_soon(append, "b")
+        await trio.testing.wait_all_tasks_blocked()
+        nursery.start_soon(journal.freeze, "it is broken")
+        await trio.testing.wait_all_tasks_blocked()
+        await append("c")
+        db.go.set()
+        with trio.fail_after(10):
+            while len(refused) < 2 or not journal.state.jobs:
+                await trio.testing.wait_all_tasks_blocked(0.001)
+        await journal.freeze("it is broken")
+        assert refused == ["c: it is broken", "b: it is broken"]
+        assert journal.head.position == journal.state.position == 1
+        await journal.answers()
+        with pytest.raises(Frozen):
+            await journal.distrust()
+        with pytest.raises(Frozen):
+            journal.check()
+        with pytest.raises(sqlite3.OperationalError, match="readonly"):
+            db.execute("DELETE FROM folded")
+        nursery.cancel_scope.cancel()

@@ -30,6 +30,11 @@ def test_a_long_replay_asks_for_more_time(told: socket.socket) -> None:
     assert told.recv(1000) == b"EXTEND_TIMEOUT_USEC=60000000\nSTATUS=replaying the log, at #500"
 
 
+def test_a_long_verification_asks_for_more_time(told: socket.socket) -> None:
+    systemd.verifying(5000)
+    assert told.recv(1000) == b"EXTEND_TIMEOUT_USEC=60000000\nSTATUS=verifying the log, at #5000"
+
+
 def test_a_reload_carries_its_moment(told: socket.socket) -> None:
     systemd.reloading()
     assert told.recv(1000).startswith(b"RELOADING=1\nMONOTONIC_USEC=")

@@ -9,7 +9,7 @@ from .. import __version__
 from ..config import BadConfig, Config, flat, load
 from . import say
 
-_config = click.option(
+config_option = click.option(
     "--config",
     "path",
     type=click.Path(path_type=Path, dir_okay=False),
@@ -18,14 +18,29 @@ _config = click.option(
 )
 
 
+_LATE = ("accept-break", "backup", "forget-index", "sandbox", "setup")
+
+
 class _Commands(click.Group):
     """Some bring their own module, imported when they are asked for: the sandbox is heavy."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
-        return sorted([*super().list_commands(ctx), "sandbox", "setup"])
+        return sorted([*super().list_commands(ctx), *_LATE])
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         match cmd_name:
+            case "accept-break":
+                from .accept import accept_break
+
+                return accept_break
+            case "backup":
+                from .backup import backup
+
+                return backup
+            case "forget-index":
+                from .forget_index import forget_index
+
+                return forget_index
             case "sandbox":
                 from ..sandbox.command import sandbox
 
@@ -45,20 +60,20 @@ def main() -> None:
 
 
 @main.command()
-@_config
+@config_option
 def run(path: Path | None) -> None:
     """Run the service until SIGTERM; a second SIGTERM ends it at once."""
-    settings = _loaded(path)
+    settings = loaded(path)
     from .serve import serve  # late: check-config needs no trio
 
     serve(settings, path)
 
 
 @main.command("check-config")
-@_config
+@config_option
 def check_config(path: Path | None) -> None:
     """Say whether the configuration is right, and what is in force."""
-    settings = _loaded(path)
+    settings = loaded(path)
     defaults = flat(Config())
     for key, value in flat(settings).items():
         shown = ", ".join(map(str, value)) if isinstance(value, tuple) else value
@@ -80,7 +95,8 @@ def man(page: str) -> None:
         sys.exit(say.USAGE)
 
 
-def _loaded(path: Path | None) -> Config:
+def loaded(path: Path | None) -> Config:
+    """The configuration; with one that cannot be used it exits."""
     try:
         return load(path)
     except BadConfig as error:

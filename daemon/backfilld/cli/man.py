@@ -54,6 +54,9 @@ def _backfilld() -> Iterator[str]:
     yield roff.section("signals")
     yield from roff.item(bold("SIGTERM"), "Stop: commit and acknowledge what was received first.")
     yield from roff.item(bold("SIGHUP"), "Read the configuration again: the keys marked [r].")
+    yield roff.section("exit status")
+    for code in (2, 6, 8):
+        yield from roff.item(bold(str(code)), EXITS[code])
     yield from _see_also("backfilld")
 
 

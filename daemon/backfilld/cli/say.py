@@ -21,6 +21,17 @@ def out(text: str) -> None:
     print(text, flush=True)  # noqa: T201 - the one place
 
 
+def raw(data: bytes) -> None:
+    """A part of an answer that is no line for people."""
+    sys.stdout.buffer.write(data)
+
+
+def passing(text: str) -> None:
+    """Progress on a terminal, in a line that the next one takes; elsewhere nothing."""
+    if sys.stderr.isatty():
+        print(f"\r{text}\x1b[K", end="", file=sys.stderr, flush=True)  # noqa: T201 - the one place
+
+
 def err(text: str) -> None:
     """Progress, a warning, an error."""
     print(text, file=sys.stderr, flush=True)  # noqa: T201 - the one place

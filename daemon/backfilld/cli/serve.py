@@ -14,25 +14,31 @@ from .. import __version__, logs, systemd
 from ..asking import leaves
 from ..config import RELOADABLE, BadConfig, Config, changed, load
 from ..control.serving.listeners import SocketTaken
+from ..datadir import DataDirTaken
 from ..delivery.ledger import ReceiptsMissing
 from ..journal import Journal
 from ..recheck import StateDiffers
-from ..service import DataDirTaken, Service
+from ..service import Service
+from ..verification.start import LogBroken
 from . import say
 
 # A question makes a dozen turns of the loop, and each may wait so long for a thread that works in
 # Python. With Python's own 5 ms a question took four times as long under load
 THREAD_SWITCH_S = 0.0002
 
-_MENDABLE = (BadConfig, BadFile, SocketTaken, ReceiptsMissing, DataDirTaken, StateDiffers)
+_MENDABLE = (
+    BadConfig, BadFile, SocketTaken, ReceiptsMissing, DataDirTaken, StateDiffers, LogBroken
+)  # fmt: skip
 
 
 def serve(settings: Config, path: Path | None) -> None:
-    """Runs until SIGTERM and a clean stop. What a person can mend is one sentence, exit 2."""
+    """Runs until SIGTERM and a clean stop. What a person can mend is one sentence, exit 2; a log
+    that does not verify is exit 8."""
     logs.configure(settings.logging.level, settings.logging.format)
     sys.setswitchinterval(THREAD_SWITCH_S)
+    service = Service(settings)
     try:
-        trio.run(_serve, settings, path)
+        trio.run(_serve, service, path)
     except BaseExceptionGroup as group:
         mendable = group.subgroup(_MENDABLE)
         if mendable is None:
@@ -40,15 +46,17 @@ def serve(settings: Config, path: Path | None) -> None:
         _give_up(next(leaves(mendable)))
     except _MENDABLE as error:
         _give_up(error)
+    if (problem := service.verification.problem) is not None:
+        _give_up(LogBroken(problem.told))
 
 
 def _give_up(error: BaseException) -> None:
     say.err(f"error: {error}")
-    sys.exit(say.USAGE)
+    sys.exit(say.BROKEN_LOG if isinstance(error, LogBroken) else say.USAGE)
 
 
-async def _serve(settings: Config, path: Path | None) -> None:
-    service = Service(settings)
+async def _serve(service: Service, path: Path | None) -> None:
+    settings = service.config
     log = structlog.get_logger("backfilld")
     async with trio.open_nursery() as nursery:
         nursery.start_soon(_signals, service, path)
@@ -114,5 +122,7 @@ async def _watchdog(journal: Journal, every_s: float, stop: trio.Event) -> None:
 
 def _status(journal: Journal) -> str:
     state = journal.state
+    if journal.frozen:
+        return f"STATUS={journal.frozen}"
     channel = "up" if state.source.connected else "down"
     return f"STATUS=log at #{state.position}; {len(state.jobs)} jobs under way; channel {channel}"

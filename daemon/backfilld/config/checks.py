@@ -4,6 +4,7 @@ import grp
 from collections.abc import Callable
 from urllib.parse import urlsplit
 
+from .checkpoints import checkpoint_fault
 from .hosts import allowed_host, dns_server, loopback
 from .keys import Config, ControlConfig, IdentityConfig, flat
 from .notify import notify_fault
@@ -15,8 +16,11 @@ _DURATIONS = (
     ("tap.stats_interval", 0.0, 86_400.0),
     ("jobs.rediscover", 0.0, 366 * 86_400.0),
     ("index.group_wait", 0.0, 60.0),
+    ("log.verify_every", 0.0, 366 * 86_400.0),
+    ("log.checkpoint_every", 0.0, 366 * 86_400.0),
 )
-_REDISCOVER_S_MIN = 60.0  # unless it is 0: never
+_AGAIN = ("jobs.rediscover", "log.verify_every", "log.checkpoint_every")
+_AGAIN_S_MIN = 60.0  # unless it is 0: never
 
 
 def wrong(config: Config) -> tuple[str, str] | None:
@@ -31,13 +35,15 @@ def wrong(config: Config) -> tuple[str, str] | None:
             return key, f"must be from {least:g}s to {most:g}s"
     if not config.data_dir:
         return "data_dir", "is empty; name a folder, such as /var/lib/backfilld"
-    if 0 < config.jobs.rediscover < _REDISCOVER_S_MIN:
-        return "jobs.rediscover", f"must be 0s, which is never, or {_REDISCOVER_S_MIN:g}s or more"
+    for key in _AGAIN:
+        if 0 < float(str(flat(config)[key])) < _AGAIN_S_MIN:
+            return key, f"must be 0s, which is never, or {_AGAIN_S_MIN:g}s or more"
     return (
         supervised_fault(config.tap)
         or _control(config.control)
         or _identity(config.identity)
         or notify_fault(config.notify)
+        or checkpoint_fault(config)
     )
 
 

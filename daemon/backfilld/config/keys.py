@@ -65,6 +65,16 @@ class IndexConfig(Part, frozen=True):
     account_deactivated: AccountPolicy = "hide"
 
 
+class LogConfig(Part, frozen=True):
+    """How the log is verified, and what is kept of it elsewhere."""
+
+    verify_at_start: Literal["none", "tail", "full"] = "tail"
+    verify_every: Duration = Duration(86_400)
+    verify_rate: Annotated[int, Meta(ge=100, le=10_000_000)] = 20_000
+    checkpoint_file: str = ""
+    checkpoint_every: Duration = Duration(3600)
+
+
 class ControlConfig(Part, frozen=True):
     """The door by which people and scripts come in."""
 
@@ -117,6 +127,7 @@ class Config(Part, frozen=True):
     tap: TapConfig = TapConfig()
     jobs: JobsConfig = JobsConfig()
     index: IndexConfig = IndexConfig()
+    log: LogConfig = LogConfig()
     control: ControlConfig = ControlConfig()
     identity: IdentityConfig = IdentityConfig()
     notify: tuple[NotifyConfig, ...] = ()
@@ -126,7 +137,8 @@ class Config(Part, frozen=True):
 # what a SIGHUP brings into force; every other key needs a restart
 RELOADABLE = frozenset(
     {"relay.max_attempts", "relay.backoff_max", "tap.info_rate", "tap.stats_interval",
-     "tap.unsettled_max", "jobs.concurrent", "jobs.mode", "jobs.rediscover", "logging.level"}
+     "tap.unsettled_max", "jobs.concurrent", "jobs.mode", "jobs.rediscover", "log.verify_every",
+     "log.verify_rate", "log.checkpoint_every", "logging.level"}
 )  # fmt: skip
 
 

@@ -85,7 +85,7 @@ class Courier:
             await self.target.deliver(letter)
             event = NewsDelivered(self.target.name, letter.kind, position, attempts)
         except NotTaken as refusal:
-            wait = self._wait(attempts, refusal)
+            wait = backoff(attempts, refusal, self._jitter)
             if self._clock() + wait - max(letter.at, self._began) <= GIVE_UP_S:
                 self._refused[position] = _Refused(attempts, trio.current_time() + wait)
                 self._say("not told, will try again", letter, reason=refusal.why, in_s=round(wait))
@@ -95,10 +95,11 @@ class Courier:
         stream = f"{STREAM}/{self.target.name}"
         await self._journal.append([NewEvent(stream, event, "system", position)])
 
-    def _wait(self, attempts: int, refusal: NotTaken) -> float:
-        """Half of a doubling bound and a random half more, never sooner than was asked for."""
-        bound = min(BACKOFF_S_MAX, BACKOFF_S_FIRST * 2.0 ** min(attempts - 1, 30))
-        return max(bound * (1 + self._jitter()) / 2, refusal.retry_after or 0.0)
-
     def _say(self, what: str, letter: Letter, **more: object) -> None:
         self._log.warning(what, to=self.target.to, kind=letter.kind, position=letter.id, **more)
+
+
+def backoff(attempts: int, refusal: NotTaken, jitter: Callable[[], float]) -> float:
+    """Seconds: half of a doubling bound and a random half more, never sooner than was asked for."""
+    bound = min(BACKOFF_S_MAX, BACKOFF_S_FIRST * 2.0 ** min(attempts - 1, 30))
+    return max(bound * (1 + jitter()) / 2, refusal.retry_after or 0.0)

@@ -8,7 +8,10 @@ from msgspec import Struct
 from backfilld_events.catalog.notify import NewsRaised
 from backfilld_events.row import Row, utc_text
 
+from ..verification.known import Problem
+
 SAMPLE = "sample"  # the kind of what is sent to try a target
+BROKEN = "verify.failed"
 
 
 class Letter(Struct, frozen=True):
@@ -68,6 +71,23 @@ def letter(row: Row) -> Letter:
         cause=row.cause,
     )
     return _sealed(body, row.at)
+
+
+def broken(problem: Problem) -> Letter:
+    """That the log does not verify. It is no event: nothing is written any more."""
+    body = _Body(
+        id=problem.position,
+        kind=BROKEN,
+        at=utc_text(problem.since),
+        sentence=f"{problem.told}.",
+        job=None,
+        collections=[],
+        state="broken",
+        since=utc_text(problem.since),
+        count=None,
+        cause=None,
+    )
+    return _sealed(body, problem.since)
 
 
 def sample(at: float) -> Letter:

@@ -72,7 +72,8 @@ class Notifier:
 
     async def send_samples(self, actor: str) -> Samples:
         """Sends a sample to every target at once; what became of each. Is in the log when it
-        returns."""
+        returns. Raises journal.Frozen."""
+        self._journal.check()
         await self._ready.wait()
         sampled: list[Sampled] = []
         letter = sample(self._outside.clock())

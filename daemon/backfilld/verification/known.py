@@ -1,14 +1,20 @@
-"""What this life of the daemon knows of its log. Written by the verifier alone, read by the faces.
+"""What this life of the daemon knows of its log. Written by this room alone, read by the faces.
 
 The one rule: a problem stays. The daemon writes nothing more to the log, and a person decides.
 """
 
 from msgspec import Struct
 
+FILE = 0  # as the position of a problem: it is not an event that is wrong
+REMEDY = (
+    "stop backfilld, and restore events.db from a backup, or go on with it as it is: "
+    "backfilld accept-break"
+)
+
 
 class Problem(Struct, frozen=True):
-    """The log does not verify: `position` is the first that is wrong, `since` (unix seconds) when
-    it was seen."""
+    """The log does not verify: `position` is the first that is wrong, FILE if it is none, `since`
+    (unix seconds) when it was seen."""
 
     position: int
     what: str
@@ -17,17 +23,38 @@ class Problem(Struct, frozen=True):
     @property
     def sentence(self) -> str:
         """What is so, for people."""
-        return f"The log does not verify: event {self.position}: {self.what}"
+        where = "" if self.position == FILE else f"event {self.position}: "
+        return f"The log does not verify: {where}{self.what}"
+
+    @property
+    def told(self) -> str:
+        """The same, with what follows from it."""
+        return f"{self.sentence}. Nothing is written to it until you decide: {REMEDY}"
+
+
+class Kept(Struct, frozen=True):
+    """The last checkpoint of this life: its `line`, and when it was made (unix seconds); None: none
+    yet. `fault` says why it could not be written to checkpoint_file; empty: it was, or there is no
+    such file."""
+
+    position: int = 0
+    line: str = ""
+    at: float | None = None
+    fault: str = ""
 
 
 class Verification(Struct):
     """`whole`: all up to this position has verified since the start, `hash` is the one there, and
-    `at` (unix seconds) when that was; 0 and None: not yet. `tail`: the start looked from this
-    position on. `under_way`: (position, upto) of a verification that is going on."""
+    `at` (unix seconds) when that was; 0 and None: not yet. `passed` are the positions of breaks
+    that somebody has accepted. `tail`: the start looked from this
+    position on. `under_way`: (position, upto) of a verification that is going on or was asked for.
+    """
 
     whole: int = 0
     hash: bytes = b""
     at: float | None = None
+    passed: tuple[int, ...] = ()
     tail: int | None = None
     under_way: tuple[int, int] | None = None
     problem: Problem | None = None
+    checkpoint: Kept = Kept()
