@@ -51,6 +51,7 @@ VIEWS: dict[str, tuple[str, Opens]] = {
     "a search that is wrong": ("/dashboard/repos?name=nonsense!", lambda page: page),
     "Tap": ("/dashboard/tap", lambda page: page),
     "no dead letters": ("/dashboard/dead-letters", lambda page: page),
+    "the log": ("/dashboard/log", lambda page: page),
     "the question before a cancellation": ("/dashboard/jobs/{job}/cancel", lambda page: page),
     "the keys": ("/dashboard/jobs", _keys),
     "a page that is not there": ("/dashboard/nowhere", lambda page: page),

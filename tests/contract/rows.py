@@ -69,6 +69,17 @@ LEXICON = {
     "has_index_hook": bool,
 }
 
+VERIFICATION = {
+    "state": str,
+    "sentence": str,
+    "position": (int, type(None)),
+    "upto": (int, type(None)),
+    "verified_position": int,
+    "hash": MAYBE,
+    "at": MAYBE,
+    "problem": (dict, type(None)),
+}
+
 LETTERS = "/admin/dead-letters"
 
 # in an order in which each finds what the ones before have made
@@ -165,7 +176,13 @@ ROWS = [
     Row("GET", "/admin/whoami", None, 200, {"actor": str, "permissions": list}),
     Row("GET", "/admin/openapi.json", None, 200, {"openapi": str, "paths": dict}),
     Row("GET", "/admin/log?tail=1", "events:read", 200),
-    Row("GET", "/admin/log/checkpoint", "events:read", 200, {"position": int, "hash": str}),
+    Row(
+        "GET", "/admin/log/checkpoint", "events:read", 200,
+        {"origin": str, "position": int, "hash": str, "at": str, "line": str},
+    ),
+    Row("POST", "/admin/log/verify", "events:read", 202, VERIFICATION),
+    Row("GET", "/admin/log/verify", "events:read", 200, VERIFICATION),
+    Row("GET", "/admin/log/export", "events:read", 200),
     Row("DELETE", "/admin/backfill/{job}/details", "backfill:create", 204),
     Row("DELETE", "/admin/backfill/details", "backfill:create", 204),
     Row(

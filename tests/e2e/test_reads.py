@@ -262,7 +262,10 @@ def test_the_log_cannot_be_purged_and_says_why(machine: Machine) -> None:
 def test_the_checkpoint_is_the_last_event_of_the_log(machine: Machine) -> None:
     checkpoint = machine.control.get("/admin/log/checkpoint")
     (row,) = machine.control.lines("/admin/log", after=checkpoint["position"] - 1, limit=1)
-    assert checkpoint == {"position": row["position"], "hash": row["hash"]}
+    assert (checkpoint["position"], checkpoint["hash"]) == (row["position"], row["hash"])
+    (first,) = machine.control.lines("/admin/log", after=0, limit=1)
+    assert first["hash"].startswith(checkpoint["origin"])
+    assert checkpoint["line"].startswith(f"backfilld-log 1 {checkpoint['origin']} ")
 
 
 def test_tap_and_the_relay_are_told_of_with_what_is_not_known(machine: Machine) -> None:

@@ -199,3 +199,47 @@ def test_a_tap_of_ours_takes_more_variables_and_options(tmp_path: Path) -> None:
     text = SUPERVISED.replace("'/bin/true'", "'/bin/true', 'run', '--no-replay'") + line
     found = load(written(tmp_path, text), {}).tap
     assert found.env == {"TAP_RELAY_URL": "https://a.example", "PGPASSFILE": "/x"}
+
+
+@pytest.mark.parametrize(
+    ("line", "error"),
+    [
+        ("verify_every = '59s'", r"c.toml:3: log.verify_every: must be 0s, which is never, or 60s"),
+        ("verify_every = '367d'", r"c.toml:3: log.verify_every: must be from 0s to"),
+        ("checkpoint_every = '1s'", r"c.toml:3: log.checkpoint_every: must be 0s, which is never"),
+        ("verify_rate = 99", r"c.toml:3: log.verify_rate: Expected `int` >= 100"),
+        ("verify_at_start = 'head'", r"c.toml:3: log.verify_at_start: Invalid enum value 'head'"),
+        ("checkpoint_file = 'a'", r"c.toml:3: log.checkpoint_file: a is no whole path; write one"),
+        ("checkpoint_file = '{folder}/no/a'", r"checkpoint_file: .* there is no folder .*make it$"),
+        ("checkpoint_file = '{folder}/link'", r"link is a symbolic link; name the file itself$"),
+        ("checkpoint_file = '{folder}'", r"c.toml:3: log.checkpoint_file: .* is no file$"),
+        ("checkpoint_file = '{folder}/data/a'", r"checkpoint_file: .* is in data_dir: whoever"),
+        ("checkpoint_file = '{folder}/elsewhere/a'", r"checkpoint_file: .* is in data_dir"),
+    ],
+)
+def test_what_the_log_cannot_be_verified_or_kept_by_is_refused(
+    tmp_path: Path, line: str, error: str
+) -> None:
+    (tmp_path / "data").mkdir()
+    (tmp_path / "link").symlink_to(tmp_path / "data" / "events.db")
+    (tmp_path / "elsewhere").symlink_to(tmp_path / "data")
+    line = line.format(folder=tmp_path)
+    with pytest.raises(BadConfig, match=error):
+        load(written(tmp_path, f"data_dir = '{tmp_path}/data'\n[log]\n{line}\n"), {})
+
+
+def test_a_file_that_we_may_not_write_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("backfilld.config.checkpoints.os.access", lambda *_: False)
+    for _ in range(2):
+        with pytest.raises(BadConfig, match=r"log.checkpoint_file: .*/a cannot be written by us"):
+            load(written(tmp_path, f"[log]\ncheckpoint_file = '{tmp_path}/a'\n"), {})
+        (tmp_path / "a").write_text("")
+
+
+def test_checkpoints_are_kept_in_a_file_that_is_there_or_will_be(tmp_path: Path) -> None:
+    for line in (f"checkpoint_file = '{tmp_path}/a'", "verify_every = '0s'"):
+        assert load(written(tmp_path, f"[log]\n{line}\n"), {})
+    (tmp_path / "a").write_text("")
+    assert load(written(tmp_path, f"[log]\ncheckpoint_file = '{tmp_path}/a'\n"), {})

@@ -17,35 +17,41 @@ State = Literal["pending", "running", "stalled", "pausing", "paused", "cancellin
 
 class Scene(NamedTuple):
     """What a job's state depends on besides itself: the limits, how many jobs are ahead of each
-    that waits for its turn, and which have a step under way."""
+    that waits for its turn, and which have a step under way. `frozen`: the log does not verify,
+    and nothing is done."""
 
     limits: Limits
     ahead: Mapping[str, int] = {}
     busy: frozenset[str] = frozenset()
+    frozen: bool = False
 
 
 class Standing(NamedTuple):
     """`waiting` is the lane that is due first, when the state is stalled; `ahead` counts the jobs
-    that have their turn before it, when it is pending. `held_up`: see plan.held_up; `with_tap` is
-    how many repositories Tap has work with then."""
+    that have their turn before it, when it is pending. `held_up`: see plan.held_up, or by the log;
+    `with_tap` is how many repositories Tap has work with then."""
 
     state: State
     waiting: Waiting | None = None
     ahead: int = 0
-    held_up: Literal["room", "filter"] | None = None
+    held_up: Literal["room", "filter", "log"] | None = None
     with_tap: int = 0
 
 
-def scene(jobs: Mapping[str, Job], limits: Limits, busy: frozenset[str]) -> Scene:
+def scene(
+    jobs: Mapping[str, Job], limits: Limits, busy: frozenset[str], *, frozen: bool = False
+) -> Scene:
     """The scene of all jobs that have not ended, by id."""
     running, waiting = plan.in_turn(jobs.values(), limits, busy)
-    return Scene(limits, {job.id: len(running) + n for n, job in enumerate(waiting)}, busy)
+    return Scene(limits, {job.id: len(running) + n for n, job in enumerate(waiting)}, busy, frozen)
 
 
 def standing(job: Job, scene: Scene) -> Standing:
     """How the job stands, as the log has it."""
     if job.outcome is not None:
         return Standing(job.outcome)
+    if scene.frozen and (job.paused is None or job.cancel is not None):
+        return Standing("stalled", held_up="log")
     if job.cancel is not None:
         return Standing("cancelling")
     if job.paused is not None:

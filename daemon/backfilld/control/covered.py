@@ -22,7 +22,7 @@ _SETTLED: Final = (Class.SYNCED, Class.EMPTY, Class.FAILED, Class.GONE)
 _WAITING: Final = (
     Class.DISCOVERED, Class.HANDED_OFF, Class.ARRIVING, Class.PARKED, Class.HELD
 )  # fmt: skip
-_ANEW: Final = (Need.LACKS, Need.REACTIVATED, Need.DIFFERS, Need.RESTLESS)
+_ANEW: Final = (Need.LACKS, Need.LOST, Need.REACTIVATED, Need.DIFFERS, Need.RESTLESS)
 
 
 class Sought(NamedTuple):
@@ -153,31 +153,6 @@ def _words(found: Found, classes: Collection[Class]) -> list[str]:
     return said
 
 
-def lost(found: Found, *, what: str, connected: bool, census: bool) -> str:
-    """Whether data is lost, as far as that is known. `what` names the job or collection for a
-    command, `census`: Tap has forgotten some, and all are asked about."""
-    doubts: list[str] = []
-    if found.unexplained:
-        doubts.append(f"{found.unexplained:,} are unexplained")
-    if forgotten := found.faults.get(Fault.FORGOTTEN, 0):
-        doubts.append(
-            f"Tap has forgotten {forgotten:,}, which are handed to it again by themselves"
-        )
-    if census:
-        doubts.append("Tap has lost some, and is asked about each that it was given")
-    if not connected:
-        doubts.append("Tap is not reached")
-    doubts.append("of the log itself only `backfill-audit verify` tells")
-    proof = f"Not proved: {'; '.join(doubts)}."
-    if found.differing:
-        many = counted(found.differing, "repository has", "repositories have")
-        return (
-            f"Perhaps: {many} not the records that they should:"
-            f" backfillctl coverage {what} --class differing. {proof}"
-        )
-    return f"None that we know of. {proof}"
-
-
 def says(one: Listed) -> str:
     """How a repository stands."""
     said = _says(one)
@@ -207,6 +182,8 @@ def _says(one: Listed) -> str:
             return "Tap has fetched it: it has no record of what is asked for."
         case Class.PARKED:
             return f"{one.host or 'Its server'} asks for fewer requests, and Tap waits."
+        case Class.HELD if one.need is Need.LOST:
+            return "Tap had sent it before the index was lost, and sends its records not again."
         case Class.HELD:
             return "Tap had it before this was asked for, and sends its records not again."
         case _:

@@ -19,6 +19,7 @@ from ..journal import Journal
 from ..network.opened import Network
 from ..reconcile.reconciler import Reconciler
 from ..tapchild.child import TapChild
+from ..verification.known import Verification
 from .ourtap import child_shape
 from .problems import BadRequest
 from .serving.peers import rules_of
@@ -55,18 +56,22 @@ class Door:
         network: Network,
         send_samples: Callable[[str], Awaitable[Samples]],
         reconciler: Reconciler,
+        verification: Verification,
+        verify_now: Callable[[], None],
         tap_child: TapChild | None = None,
         quiet: Callable[[], str] = lambda: "",
         handed_over: Callable[[], int] = lambda: 0,
     ) -> None:
         """`at_rest` returns when nothing of a job is under way; `send_samples` takes an actor;
-        `tap_child` is the Tap that we run, if we do; `quiet` says why nothing comes just now, when
-        that is usual; `handed_over` counts repositories since the start."""
+        `verify_now` asks for a verification, and `verification` has what comes of it; `tap_child`
+        is the Tap that we run, if we do; `quiet` says why nothing comes just now, when that is
+        usual; `handed_over` counts repositories since the start."""
         self.desk, self.journal, self.counters = desk, journal, counters
         self.at_rest, self.remover, self.letters = at_rest, remover, letters
         self.network, self.handles, self.reconciler = network, network.handles, reconciler
         self.send_samples, self.tap_child, self.quiet = send_samples, tap_child, quiet
         self.views, self.log_views, self.handed_over = views, log_views, handed_over
+        self.verification, self.verify_now = verification, verify_now
         self.config, self.unacked, self.rebuilt, self.stop = config, unacked, rebuilt, stop
         self.clock, self.rules = clock, rules_of(config().control)
         self.sessions = Sessions()
@@ -74,8 +79,13 @@ class Door:
         self._no_session = secrets.token_urlsafe(32)
 
     def channel(self) -> ChannelShape:
-        """The channel to Tap, as the log has it."""
-        source = self.journal.state.source
+        """The channel to Tap, as the log has it; but closed while nothing is written there."""
+        source, problem = self.journal.state.source, self.verification.problem
+        if problem is not None:
+            why = "closed, for the log does not verify"
+            return ChannelShape(
+                connected=False, since=utc_text(problem.since), why=why, unacked=self.unacked()
+            )
         return ChannelShape(
             connected=source.connected,
             since=None if source.since is None else utc_text(source.since),

@@ -5,9 +5,10 @@ from collections.abc import Sequence
 from backfilld_events.folds.source import Stall
 
 from .. import __version__
-from . import standstill, words
+from ..verification.known import Problem
+from . import standstill, verified, words
 from .door import Door
-from .shapes import ChannelShape, Health, JobShape, LogShape
+from .shapes import ChannelShape, Health, JobShape
 from .shapes.reads import ChildShape
 
 JOBS_IN_HEALTH = 20
@@ -21,7 +22,8 @@ async def health(door: Door) -> Health:
     stats = await door.views.stats(known)
     channel, config = door.channel(), door.config()
     stalls = standstill.ordered(door.journal.state.source.stalls.values())
-    status, sentence = verdict(shown, channel, door.child(), stalls)
+    verification = door.verification
+    status, sentence = verdict(shown, channel, door.child(), stalls, verification.problem)
     return Health(
         status=status,
         verdict=sentence,
@@ -31,7 +33,9 @@ async def health(door: Door) -> Health:
         relays=list(config.relay.urls),
         records=stats.total_records,
         dead_letters=await door.views.dead_letters(),
-        log=LogShape(door.journal.state.position, door.rebuilt),
+        log=verified.log_shape(
+            door.journal.state.position, rebuilt=door.rebuilt, known=verification
+        ),
         jobs=shown,
         stalls=[standstill.stall_shape(one) for one in stalls],
         quiet=door.quiet(),
@@ -43,8 +47,12 @@ def verdict(
     channel: ChannelShape,
     child: ChildShape | None = None,
     stalls: Sequence[Stall] = (),
+    problem: Problem | None = None,
 ) -> tuple[str, str]:
-    """The status word and its sentence; `child` is the Tap that we run, if we do. Pure."""
+    """The status word and its sentence; `child` is the Tap that we run, if we do, `problem` is one
+    of the log. Pure."""
+    if problem is not None:
+        return "broken", verified.verdict(problem)
     down = "" if child is None or child.state == "running" else f" {child.sentence}"
     stalled = [job for job in jobs if job.state == "stalled"]
     if stalled:

@@ -35,7 +35,8 @@ class OfCollection(NamedTuple):
 
 class Measured(NamedTuple):
     """All that is measured, at one moment. `stalled` seconds by what stands still; `jobs` that have
-    not ended, by state; `None`: not known."""
+    not ended, by state; `verifies`: whether the log does, `verified_s` how long ago all of it did;
+    `None`: not known."""
 
     version: str
     stalled: Mapping[str, float]
@@ -49,6 +50,8 @@ class Measured(NamedTuple):
     outbox: int | None
     dead_letters: int
     position: int
+    verifies: bool | None
+    verified_s: float | None
     disk_free: int
 
 
@@ -92,6 +95,10 @@ def _families(it: Measured) -> Iterator[Family]:
         yield _one("tap_outbox", "Messages in Tap's outbox when it was looked at last.", it.outbox)
     yield _one("dead_letters", "Messages that could not be used.", it.dead_letters)
     yield _one("log_position", "The position of the last event of the log.", it.position)
+    if it.verifies is not None:
+        yield _one("log_verify_ok", "1: the log has verified since the start.", int(it.verifies))
+    if it.verified_s is not None:
+        yield _one("log_verify_age_seconds", "How long ago it last did so.", it.verified_s)
     yield _one("disk_free_bytes", "Free on the disk of data_dir.", it.disk_free)
 
 

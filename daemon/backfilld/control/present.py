@@ -54,7 +54,7 @@ def job_shape(
         recent_completions_limit=None,
         state=stands.state,
         sentence=words.sentence(job, stands, total),
-        reason=_reason(job, waiting),
+        reason="log_broken" if stands.held_up == "log" else _reason(job, waiting),
         waiting_until=None if waiting is None else utc_text(waiting.retry_at),
         waiting=[_waiting(lane) for lane in (job.discovery, job.hand_off) if lane is not None],
         since=utc_text(_since(job, waiting)),

@@ -22,6 +22,8 @@ from backfilld_events.ids import BadId, Nsid, parse_nsid, shown
 
 from ..backfill.decide import Refused
 from ..failures import Failure
+from ..journal import Frozen
+from ..verification.known import REMEDY
 from .serving.unknown import not_found
 from .shapes import Problem
 
@@ -180,6 +182,10 @@ def _tap_failed(request: Asked, error: Failure) -> Response[Problem]:
     return answer(request, 502, of_tap(error))
 
 
+def _frozen(request: Asked, error: Frozen) -> Response[Problem]:
+    return answer(request, 503, Problem(str(error), "log-broken", f"nothing was done; {REMEDY}"))
+
+
 def _validation(request: Asked, error: ValidationException) -> Response[Problem]:
     field, text = None, error.detail
     if isinstance(error.extra, list) and error.extra:
@@ -224,6 +230,7 @@ HANDLERS: ExceptionHandlersMap = {
     Refused: _refused,
     Failure: _tap_failed,
     trio.TooSlowError: _too_slow,
+    Frozen: _frozen,
     ValidationException: _validation,
     HTTPException: _http,
     Exception: _internal,

@@ -30,7 +30,7 @@ def routes(frame: Frame) -> list[ControllerRouterHandler]:
             return Redirect(HOME, status_code=303)
         return sign_in(request, USED if ticket else UNKNOWN)
 
-    @post("/logout", status_code=200)
+    @post("/logout", status_code=200, opt={"writes": False})
     async def logout(body: RawBody, request: Asked) -> Redirect:
         """Ends the browser's session."""
         frame.door.check_csrf(request, forms.fields(body).get("csrf"))

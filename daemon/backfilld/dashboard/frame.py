@@ -63,6 +63,7 @@ PAGES = (
     Page("repos", "Repos", places.REPOS, "r"),
     Page("tap", "Tap", places.TAP, "t"),
     Page("letters", "Dead letters", places.LETTERS, "d"),
+    Page("log", "Log", places.LOG, "e"),
 )
 
 

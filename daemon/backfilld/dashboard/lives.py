@@ -38,14 +38,14 @@ def _of_jobs(frame: Frame) -> list[ControllerRouterHandler]:
         """The live parts of the list."""
         numbers = tuple(int(row) for row in rows.split(".")[: listing.ROWS] if _is_number(row))
         watched = Watched(numbers, seen or 0, listing.sought(in_state, collection))
-        return await _live(frame, request, once, lambda: listing.look(frame, request, watched))
+        return await answered(frame, request, once, lambda: listing.look(frame, request, watched))
 
     @get("/live/jobs/{job_id:str}", opt={"query": ("once",)})
     async def live_job(
         job_id: FromPath[str], request: Asked, once: bool = False
     ) -> Response[str] | Stream:
         """The live parts of one job."""
-        return await _live(frame, request, once, lambda: detail.look(frame, request, job_id))
+        return await answered(frame, request, once, lambda: detail.look(frame, request, job_id))
 
     return [live_jobs, live_job]
 
@@ -54,24 +54,24 @@ def _of_others(frame: Frame) -> list[ControllerRouterHandler]:
     @get("/live/overview", opt={"query": ("once",)})
     async def live_overview(request: Asked, once: bool = False) -> Response[str] | Stream:
         """The live parts of the first page."""
-        return await _live(frame, request, once, lambda: overview.look(frame, request))
+        return await answered(frame, request, once, lambda: overview.look(frame, request))
 
     @get("/live/coverage/{nsid:str}", opt={"query": ("once",)})
     async def live_coverage(
         nsid: FromPath[str], request: Asked, once: bool = False
     ) -> Response[str] | Stream:
         """The live parts of one collection."""
-        return await _live(frame, request, once, lambda: covering.look(frame, nsid))
+        return await answered(frame, request, once, lambda: covering.look(frame, nsid))
 
     @get("/live/tap", opt={"query": ("once",)})
     async def live_tap(request: Asked, once: bool = False) -> Response[str] | Stream:
         """The live parts of Tap's page."""
-        return await _live(frame, request, once, lambda: tap_page.look(frame))
+        return await answered(frame, request, once, lambda: tap_page.look(frame))
 
     return [live_overview, live_coverage, live_tap]
 
 
-async def _live(
+async def answered(
     frame: Frame, request: Asked, once: bool, look: live.Look
 ) -> Response[str] | Stream:
     """A stream; with `once` the same parts as one answer, for who gets no stream through."""

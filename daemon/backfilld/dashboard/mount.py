@@ -20,6 +20,7 @@ from . import (
     letters,
     listing,
     lives,
+    log_page,
     overview,
     tap_page,
 )
@@ -36,7 +37,7 @@ def routes(door: Door) -> list[ControllerRouterHandler]:
         return []
     frame = Frame(door)
     pages = [*_pages(frame), *_of_jobs(frame), *_of_repos(frame)]
-    parts = (errors, letters, lives, acting, entry)
+    parts = (errors, letters, log_page, lives, acting, entry)
     handlers = [handler for part in parts for handler in part.routes(frame)]
     return [
         Router(

@@ -65,6 +65,10 @@ def needs(
 ) -> Iterator[Need]:
     """What waits for a person, the worst first; `odd` are collections with repositories that are in
     no class. Pure."""
+    if (problem := health.log.problem) is not None:
+        where = f"event {problem.position:,}: " if problem.position else ""
+        said = f"The log does not verify: {where}{problem.what}"
+        yield Need(said, places.LOG, "What to do", is_bad=True)
     for nsid in odd:
         said = f"Repositories of {nsid} are unexplained. This is a bug in backfilld."
         yield Need(said, places.coverage(nsid), "Coverage", is_bad=True)
@@ -129,7 +133,7 @@ async def _values(frame: Frame) -> dict[str, Any]:
         ],
         "unasked": [nsid for nsid in nsids[:COLLECTIONS_MAX] if nsid not in numbers],
         "more_collections": max(0, len(nsids) - COLLECTIONS_MAX),
-        "position": state.position,
+        "log": health.log,
     }
 
 

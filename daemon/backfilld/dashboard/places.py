@@ -9,6 +9,7 @@ REPOS = "/dashboard/repos"
 DIDS = "/dashboard/repos.txt"
 TAP = "/dashboard/tap"
 LETTERS = "/dashboard/dead-letters"
+LOG = "/dashboard/log"
 
 
 def job(job_id: str) -> str:

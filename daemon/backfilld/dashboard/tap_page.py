@@ -5,10 +5,10 @@ from typing import Any
 
 from litestar import Response
 
+from backfilld_events import chronicle
 from backfilld_events.folds.source import Outing
 from backfilld_events.projections.still import Limited
 
-from ..control import chronicle
 from ..control.door import Asked
 from ..control.words import counted, moment
 from .frame import Frame, rendered

@@ -10,6 +10,8 @@ from ..backfill.decide import Refused
 from ..control.door import Asked
 from ..control.problems import BadRequest, note
 from ..control.shapes import Problem
+from ..journal import Frozen
+from ..verification.known import REMEDY
 from .frame import HOME, TEMPLATES, html, theme
 
 SIGN_IN = "backfillctl dashboard"
@@ -53,6 +55,13 @@ def _refused(request: Asked, error: Refused) -> Response[str]:
     return _page(request, 409, problem, _CANNOT, link=HOME)
 
 
+def _frozen(request: Asked, error: Frozen) -> Response[str]:
+    problem = Problem(
+        f"Nothing was done. {error}.", "log-broken", f"You may {REMEDY}. See docs/audit.md."
+    )
+    return _page(request, 503, problem, _CANNOT, link=HOME)
+
+
 def _validation(request: Asked, _: ValidationException) -> Response[str]:
     problem = Problem("The address of this page is not right.", "bad-request", "Begin again.")
     return _page(request, 400, problem, _CANNOT, link=HOME)
@@ -83,6 +92,7 @@ def _internal(request: Asked, error: Exception) -> Response[str]:
 HANDLERS: ExceptionHandlersMap = {
     BadRequest: _bad_request,
     Refused: _refused,
+    Frozen: _frozen,
     trio.TooSlowError: _too_slow,
     ValidationException: _validation,
     HTTPException: _http,

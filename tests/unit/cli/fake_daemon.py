@@ -30,6 +30,7 @@ from backfilld.control.shapes import (
     TapStats,
     WaitingShape,
 )
+from backfilld.control.shapes.log import BreakShape
 from backfilld.control.shapes.progress import (
     ActionShape,
     ArrivalShape,
@@ -63,6 +64,10 @@ from backfilld.cli.ctl import main
 main()
 """
 ENDED = ("completed", "completed_with_errors", "failed", "cancelled")
+VERIFIED = LogShape(48_213, False, 40_902, "2026-03-10T02:00:00.000Z")
+BROKEN_LOG = LogShape(
+    48_213, False, problem=BreakShape(7, "missing", "2026-03-10T02:00:00.000Z", "restore it")
+)
 CLASSES = ("discovered", "handed_off", "arriving", "synced", "empty", "parked", "failed", "gone")
 
 
@@ -338,7 +343,9 @@ def channel(*, connected: bool = True) -> ChannelShape:
     return ChannelShape(connected=connected, since=since, why=why, unacked=7)
 
 
-def health(*jobs: dict[str, Any], status: str = "ok", connected: bool = True) -> dict[str, Any]:
+def health(
+    *jobs: dict[str, Any], status: str = "ok", connected: bool = True, log: LogShape | None = None
+) -> dict[str, Any]:
     """GET /admin/health."""
     body = Health(
         status=status,
@@ -349,7 +356,7 @@ def health(*jobs: dict[str, Any], status: str = "ok", connected: bool = True) ->
         relays=["https://relay1.example"],
         records=1_900_000,
         dead_letters=0,
-        log=LogShape(position=48_213, projections_rebuilt=False),
+        log=log or VERIFIED,
         jobs=[],
     )
     return {**msgspec.to_builtins(body), "jobs": [listed(one) for one in jobs]}

@@ -6,7 +6,10 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import pytest
+from msgspec.structs import replace
 from unit.cli.fake_daemon import (
+    BROKEN_LOG,
+    VERIFIED,
     FakeDaemon,
     With,
     health,
@@ -23,8 +26,21 @@ from unit.cli.fake_daemon import (
 from unit.cli.ran import Ctl
 
 from backfilld.cli.ctl import doctor, run
+from backfilld.control.shapes import LogShape
 
-ALL = ["daemon", "rights", "version", "jobs", "tap", "channel", "filters", "relay", "disk", "clock"]
+ALL = [
+    "daemon",
+    "rights",
+    "version",
+    "log",
+    "jobs",
+    "tap",
+    "channel",
+    "filters",
+    "relay",
+    "disk",
+    "clock",
+]
 
 
 class Usage(NamedTuple):
@@ -122,6 +138,31 @@ def test_each_fault_has_its_fix_and_makes_it_exit_7(
     assert ran.code == 7
     assert f"✗ {wrong}" in ran.out
     assert ran.out.endswith(f"1 thing is not as it should be: {wrong}.\n")
+
+
+def test_a_log_that_does_not_verify_is_a_fault_with_its_fix_and_exit_8(
+    well: FakeDaemon, ctl: Ctl, config: str
+) -> None:
+    well.answers("GET /admin/health", health(status="broken", log=BROKEN_LOG), status=503)
+    one = checked(ctl, "--config", config)["log"]
+    assert (one["ok"], one["fix"]) == (False, "restore it; see docs/audit.md")
+    assert one["found"] == "48,213 events; it does not verify: event 7: missing"
+    ran = ctl("doctor", "--config", config)
+    assert (ran.code, "✗ log      48,213 events" in ran.out) == (8, True)
+
+
+def test_a_log_that_is_not_verified_yet_is_no_fault(well: FakeDaemon, ctl: Ctl) -> None:
+    well.answers("GET /admin/health", health(log=LogShape(9, False)))
+    one = checked(ctl)["log"]
+    assert (one["ok"], one["fix"]) == (None, "backfillctl log verify")
+
+
+def test_a_checkpoint_that_is_not_kept_is_a_fault(well: FakeDaemon, ctl: Ctl) -> None:
+    fault = "/mnt/x cannot be written: Permission denied"
+    well.answers("GET /admin/health", health(log=replace(VERIFIED, checkpoint_fault=fault)))
+    one = checked(ctl)["checkpoint"]
+    assert (one["ok"], one["found"]) == (False, f"it is not kept: {fault}")
+    assert "log.checkpoint_file" in one["fix"]
 
 
 def test_a_relay_that_cannot_be_reached_from_here_is_one(

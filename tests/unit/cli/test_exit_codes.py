@@ -41,6 +41,11 @@ def unhealthy(daemon: FakeDaemon, ctl: Ctl) -> Ran:
     return ctl("status", "--check", "--json")
 
 
+def broken(daemon: FakeDaemon, ctl: Ctl) -> Ran:
+    daemon.answers("GET /admin/health", health(status="broken"), status=503)
+    return ctl("status", "--check", "--json")
+
+
 def uncovered(daemon: FakeDaemon, ctl: Ctl) -> Ran:
     daemon.answers("GET /admin/coverage", covered(complete=False))
     return ctl("coverage", NSID)
@@ -77,6 +82,8 @@ ROWS: list[tuple[int, str, Callable[[FakeDaemon, Ctl], Ran]]] = [
     (7, "no: cancelled", a_wait_for(job("cancelled"))),
     (7, "no: not healthy", unhealthy),
     (7, "no: something is open", uncovered),
+    (8, "the log does not verify", broken),
+    (8, "the log does not verify: a command is refused", refused(503, "log-broken")),
     (9, "--wait ran out; the job goes on", a_wait_for(job())),
     (130, "interrupted; the job goes on", interrupted),
 ]

@@ -3,9 +3,12 @@
 import json
 
 import pytest
+from msgspec.structs import replace
 from unit.cli.fake_daemon import (
+    BROKEN_LOG,
     ID,
     OTHER_ID,
+    VERIFIED,
     FakeDaemon,
     done,
     health,
@@ -19,6 +22,7 @@ from unit.cli.fake_daemon import (
 from unit.cli.ran import Ctl
 
 from backfilld.cli.ctl import status
+from backfilld.control.shapes.log import BreakShape, LogShape, WalkShape
 
 
 def test_the_verdict_comes_before_any_number(daemon: FakeDaemon, ctl: Ctl) -> None:
@@ -31,7 +35,7 @@ def test_the_verdict_comes_before_any_number(daemon: FakeDaemon, ctl: Ctl) -> No
         "  tap    ✓ http://127.0.0.1:2480, 5,120 messages in its outbox",
         "  relay  https://relay1.example",
         "  index  1,900,000 records",
-        "  log    48,213 events",
+        "  log    ✓ 48,213 events, verified 2026-03-10 07:30:00+05:30 to #40,902",
         "JOB       WHAT               STATE      HANDED OFF  SYNC    SINCE",
         ran.out.splitlines()[6],
     ]
@@ -79,6 +83,43 @@ def test_check_exits_7_only_when_something_is_wrong(daemon: FakeDaemon, ctl: Ctl
     daemon.answers("GET /admin/health", health(status="degraded", connected=False))
     assert ctl("status", "--check").code == 7
     assert ctl("status", "--check", "--json").data["status"] == "degraded"
+
+
+@pytest.mark.parametrize(
+    ("log", "says"),
+    [
+        (LogShape(9, False), "9 events, not verified since backfilld started"),
+        (LogShape(9, False, under_way=WalkShape(3, 8)), "9 events, being verified: #3 of 8"),
+        (BROKEN_LOG, "✗ 48,213 events; it does not verify: event 7: missing"),
+        (
+            replace(BROKEN_LOG, problem=BreakShape(0, "no trigger", "2026-03-10T02:00:00Z", "x")),
+            "✗ 48,213 events; it does not verify: no trigger",
+        ),
+    ],
+)
+def test_how_far_the_log_has_verified_is_told(
+    daemon: FakeDaemon, ctl: Ctl, log: LogShape, says: str
+) -> None:
+    daemon.answers("GET /admin/health", health(log=log))
+    daemon.answers("GET /admin/tap/stats", tap_stats())
+    assert f"  log    {says}\n" in ctl("status").out
+
+
+def test_a_checkpoint_that_is_not_kept_is_told(daemon: FakeDaemon, ctl: Ctl) -> None:
+    log = replace(VERIFIED, checkpoint_fault="/mnt/x cannot be written: No space left on device")
+    daemon.answers("GET /admin/health", health(log=log))
+    daemon.answers("GET /admin/tap/stats", tap_stats())
+    assert "  kept   ✗ no checkpoint: /mnt/x cannot be written: No space" in ctl("status").out
+
+
+def test_a_broken_log_is_the_verdict_in_a_word_of_its_own_and_exit_8_for_a_monitor(
+    daemon: FakeDaemon, ctl: Ctl
+) -> None:
+    body = health(status="broken", log=BROKEN_LOG)
+    daemon.answers("GET /admin/health", body, status=503)
+    daemon.answers("GET /admin/tap/stats", tap_stats())
+    assert ctl("status").out.startswith("BROKEN  The verdict.\n")
+    assert [ctl("status").code, ctl("status", "--check").code] == [0, 8]
 
 
 def test_a_channel_that_is_down_is_told_though_tap_answers(daemon: FakeDaemon, ctl: Ctl) -> None:

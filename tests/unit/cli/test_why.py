@@ -76,6 +76,18 @@ def test_what_else_is_wrong_comes_before_a_job_that_is_well(daemon: FakeDaemon, 
     assert ctl("why", ID).out.startswith("3b0d4f7e ")
 
 
+@pytest.mark.parametrize("args", [(), (ID,)])
+def test_a_log_that_does_not_verify_is_said_before_all_else(
+    daemon: FakeDaemon, ctl: Ctl, args: tuple[str, ...]
+) -> None:
+    daemon.answers(HEALTH, health(stalled(), status="broken"), status=503)
+    daemon.answers(ONE, stalled())
+    first, second, *_ = ctl("why", *args).out.splitlines()
+    assert (first, second.startswith("3b0d4f7e ")) == ("The verdict.", True)
+    assert "  Data     not known whether any is lost: the log does not" in ctl("why", *args).out
+    assert ctl("why", *args, "--json").data["id"] == ID
+
+
 def test_a_second_stalled_job_is_mentioned(daemon: FakeDaemon, ctl: Ctl) -> None:
     daemon.answers(HEALTH, health(stalled(), stalled(id=OTHER_ID), status="degraded"))
     daemon.answers(ONE, stalled())

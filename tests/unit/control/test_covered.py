@@ -91,25 +91,6 @@ def test_nothing_found_is_no_success_before_the_listing_ended() -> None:
     assert covered.sentence(found({})) == "No repository has it."
 
 
-def test_no_loss_is_never_said_without_what_is_not_proved() -> None:
-    calm = covered.lost(found(ALL), what="x", connected=True, census=False)
-    assert calm.startswith("None that we know of. Not proved: ")
-    assert "backfill-audit verify" in calm
-    forgot = found(ALL, faults={Fault.FORGOTTEN: 3})
-    said = covered.lost(forgot, what="x", connected=False, census=True)
-    assert "Tap has forgotten 3" in said
-    assert "Tap is not reached" in said
-    assert "is asked about each" in said
-
-
-def test_repositories_that_differ_are_a_loss_until_shown_otherwise_with_the_command() -> None:
-    said = covered.lost(found(ALL, differing=2), what="3b0d", connected=True, census=False)
-    assert said.startswith(
-        "Perhaps: 2 repositories have not the records that they should:"
-        " backfillctl coverage 3b0d --class differing."
-    )
-
-
 def test_every_class_kind_and_sum_has_a_word() -> None:
     for kind in Class:
         assert covered.sought(kind.name.lower()) == Sought((kind,))

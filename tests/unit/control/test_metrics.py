@@ -25,6 +25,8 @@ ALL = Measured(
     outbox=5_120,
     dead_letters=2,
     position=48_213,
+    verifies=True,
+    verified_s=3_600.5,
     disk_free=2**40,
 )
 ROOT = Path(__file__).parents[3]
@@ -62,6 +64,8 @@ def test_each_measure_has_its_line() -> None:
         "backfilld_tap_outbox": 5_120,
         "backfilld_dead_letters": 2,
         "backfilld_log_position": 48_213,
+        "backfilld_log_verify_ok": 1,
+        "backfilld_log_verify_age_seconds": 3_600.5,
         "backfilld_disk_free_bytes": 2**40,
     }
 
@@ -77,18 +81,28 @@ def test_every_metric_has_its_help_and_type_before_its_samples_and_once() -> Non
 
 def test_what_is_not_known_is_not_told_as_0() -> None:
     unknown = ALL._replace(
-        outbox=None, collections={"net.example.score": ONE._replace(oldest_open_s=None)}
+        outbox=None,
+        verifies=None,
+        verified_s=None,
+        collections={"net.example.score": ONE._replace(oldest_open_s=None)},
     )
     text = metrics.text(unknown)
     assert "tap_outbox" not in text
     assert "oldest_open_seconds{" not in text
+    assert "log_verify" not in text
+
+
+def test_a_log_that_does_not_verify_is_told_though_it_once_did() -> None:
+    told = samples(metrics.text(ALL._replace(verifies=False)))
+    assert told["backfilld_log_verify_ok"] == 0
+    assert told["backfilld_log_verify_age_seconds"] == 3_600.5
 
 
 @generated(st.text(max_size=20))
 def test_a_label_is_one_value_of_one_line_whatever_it_holds(name: str) -> None:
     assert metrics.escaped('a\\b"c\nd') == 'a\\\\b\\"c\\nd'
     text = metrics.text(ALL._replace(collections={name: ONE}))
-    assert len(samples(text)) == 18
+    assert len(samples(text)) == 20
 
 
 def test_large_numbers_are_exact() -> None:
@@ -109,4 +123,4 @@ def test_the_page_about_metrics_has_each_kind_of_stall() -> None:
 def test_the_shipped_alerts_are_about_metrics_that_there_are() -> None:
     rules = (ROOT / "systemd/backfilld.rules.yml").read_text()
     assert set(re.findall(r"\bbackfilld_\w+", rules)) <= NAMES
-    assert rules.count("- alert: ") == rules.count("what_to_do: ") == 7
+    assert rules.count("- alert: ") == rules.count("what_to_do: ") == 9

@@ -1,5 +1,6 @@
 """Whoever reads the log for what no index leads to gets all of it, and holds nobody up."""
 
+import json
 import sqlite3
 from collections.abc import Callable, Iterator
 from contextlib import closing
@@ -8,14 +9,16 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from support.given import POSTS, page, started
+from support.given import NOON, POSTS, page, started
 
 from backfilld.backfill.plan import Limits
 from backfilld.backfill.standing import Scene
 from backfilld.control.views import base
+from backfilld.control.views import log as of_log
 from backfilld.control.views.log import LogViews
 from backfilld.records.sqlite import SqliteStore
 from backfilld.worker import InlineWorker
+from backfilld_events.audit.checkpoint import found_in
 from backfilld_events.catalog import Event
 from backfilld_events.catalog.source import ReposObserved
 from backfilld_events.codec import encode
@@ -92,6 +95,51 @@ async def test_the_last_events_are_found_wherever_they_stand(
     after = await views.tail(n, stream, type_name)
     last = [at for at, _ in await everything(views, stream, type_name)][-n:]
     assert after == (last[0] - 1 if last else 0)
+
+
+@pytest.mark.parametrize(("stream", "type_name"), [asked[:2] for asked in ASKED])
+@pytest.mark.parametrize("looked_max", [PIECE, 1_000])
+async def test_page_after_page_shows_every_event_once_newest_first(
+    views: LogViews,
+    monkeypatch: pytest.MonkeyPatch,
+    stream: str | None,
+    type_name: str | None,
+    looked_max: int,
+) -> None:
+    monkeypatch.setattr(of_log, "LOOKED_MAX", looked_max)
+    shown: list[int] = []
+    before: int | None = None
+    while True:
+        page = await views.before(before, stream, type_name, 3)
+        shown += [one.position for one in page.events]
+        if (before := page.before) is None:
+            break
+    assert shown == [at for at, _ in await everything(views, stream, type_name)][::-1]
+
+
+async def test_an_event_that_cannot_be_read_is_shown_as_that(views: LogViews) -> None:
+    write(views, "UPDATE event SET payload = x'c1' WHERE position = 44")
+    page = await views.before(None, None, None, 2)
+    assert page.events[0].says.startswith("it cannot be read: ")
+
+
+async def test_a_checkpoint_is_of_the_last_event_and_names_its_log(views: LogViews) -> None:
+    kept = await views.checkpoint(NOON)
+    events = [json.loads(text) for _, text in await everything(views, None, None)]
+    assert kept.line == (
+        f"backfilld-log 1 {events[0]['hash'][:16]} {len(EVENTS)} {events[-1]['hash']}"
+        " 2027-01-15T08:00:00.000Z"
+    )
+    assert [*found_in([kept.line])] == [(1, kept)]
+
+
+def write(views: LogViews, statement: str) -> None:
+    """Tampers with the file that is read."""
+    ((_, _, file),) = views._events.execute("PRAGMA database_list")
+    with closing(sqlite3.connect(file)) as db, db:
+        for (name,) in db.execute("SELECT name FROM sqlite_schema WHERE type = 'trigger'"):
+            db.execute(f"DROP TRIGGER {name}")
+        db.execute(statement)
 
 
 async def everything(

@@ -9,6 +9,7 @@ from support.given import LIKES, NOON, POSTS, RELAY, TAP, given, handed_off, pag
 from backfilld.backfill.plan import Limits
 from backfilld.backfill.standing import Scene, Standing, standing
 from backfilld.control import words
+from backfilld.control.jobs import outlook
 from backfilld.control.present import job_shape
 from backfilld.control.shapes import JobShape
 from backfilld_events.catalog.job import (
@@ -213,7 +214,7 @@ def test_what_tap_had_before_is_held_in_mode_add_and_the_sentence_is_the_remedy(
     found = shape(by(replace(job, mode="add"), ENDED), synced=17, held=3)
     assert found.sync.state == "syncing"
     assert found.sync.sentence == (
-        "17 of 20 are here, or empty; 3 were with Tap before this was asked for, and Tap does not"
+        "17 of 20 are here, or empty; 3 were with Tap before, and Tap does not"
         f" send their records again; to have them fetched anew: {command}."
     )
 
@@ -222,7 +223,7 @@ def test_what_tap_had_before_is_held_in_mode_add_and_the_sentence_is_the_remedy(
 def test_what_tap_had_before_is_fetched_again_by_itself_in_the_other_modes(mode: str) -> None:
     found = shape(by(replace(ALL, mode=mode), ENDED), synced=19, held=1)
     assert found.sync.sentence == (
-        "19 of 20 are here, or empty; 1 was with Tap before this was asked for, and is to be"
+        "19 of 20 are here, or empty; 1 was with Tap before, and is to be"
         " fetched again."
     )
 
@@ -246,6 +247,20 @@ def test_a_job_whose_collection_tap_does_not_fetch_yet_says_so() -> None:
     assert (stands.state, stands.held_up) == ("running", "filter")
     assert words.sentence(new, stands, 0).endswith("is started with another filter.")
     assert standing(new, Scene(replace(LIMITS, filters=frozenset({POSTS})))).held_up is None
+
+
+def test_while_the_log_does_not_verify_an_unfinished_job_needs_a_person() -> None:
+    frozen = Scene(LIMITS, frozen=True)
+    for job in (given(started(POSTS)), given(started(POSTS), page(0, 20), handed_off(10))):
+        stands = standing(job, frozen)
+        assert (stands.state, stands.held_up) == ("stalled", "log")
+        assert words.sentence(job, stands, 20).startswith("Needs you: the log does not verify")
+        assert outlook.comes_next(job, stands, {}).startswith("Nothing, until you decide")
+        assert job_shape(job, 0, {}, frozen).reason == "log_broken"
+    ended = given(started(POSTS), page(0, 20, None), handed_off(20), JobCompleted(20, 20, 0, []))
+    assert standing(ended, frozen).state == "completed"
+    paused = given(started(POSTS), JobPaused(reason=""))
+    assert standing(paused, frozen).state == "paused"
 
 
 def test_a_job_is_never_called_synced_while_tap_seems_to_leave_its_collection_out() -> None:

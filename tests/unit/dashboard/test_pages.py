@@ -12,10 +12,13 @@ from support.shown import half_way, job
 
 from backfilld.control.shapes import ChannelShape, Health, LogShape
 from backfilld.control.shapes.errors import KindShape
+from backfilld.control.shapes.log import BreakShape, WalkShape
 from backfilld.control.shapes.reads import ChildShape, FilterShape, StallShape, TapFilters
-from backfilld.control.views.pages import Counted
+from backfilld.control.verified import verification_shape
+from backfilld.control.views.pages import Counted, Told
 from backfilld.dashboard import covering, letters, overview, places, say, tap_page
 from backfilld.dashboard.frame import TEMPLATES
+from backfilld.verification.known import Problem, Verification
 from backfilld_events.catalog.source import Why
 from backfilld_events.faults import MEANINGS, Fault
 from backfilld_events.folds.source import Outing
@@ -61,6 +64,50 @@ def test_what_waits_for_somebody_leads_to_where_it_is_done() -> None:
 
 def test_a_server_that_limits_tap_needs_nobody() -> None:
     assert waits(health=replace(HEALTH, stalls=[replace(STALL, kind="host_parked")])) == {}
+
+
+def test_a_log_that_does_not_verify_is_told_before_all_else_and_red() -> None:
+    problem = BreakShape(7, "missing", STALL.since, "restore it")
+    health = replace(HEALTH, dead_letters=1, log=replace(HEALTH.log, problem=problem))
+    (first, second) = overview.needs(NONE, health, None)
+    assert (first.says, first.where) == ("The log does not verify: event 7: missing", places.LOG)
+    assert (first.is_bad, second.is_bad) == (True, False)
+
+
+@pytest.mark.parametrize(
+    ("log", "says"),
+    [
+        (LogShape(9, False), ", not verified since backfilld started"),
+        (LogShape(9, False, under_way=WalkShape(3, 8)), ", and is being verified: #3 of 8"),
+        (LogShape(48_213, False, 40_902, STALL.since), " ✓ to #40,902"),
+        (
+            LogShape(9, False, problem=BreakShape(7, "missing", STALL.since, "restore it")),
+            ", and nothing more is written to it",
+        ),
+    ],
+)
+def test_the_first_page_tells_how_far_the_log_has_verified(log: LogShape, says: str) -> None:
+    html = TEMPLATES.get_template("parts/needs.html").render(needs=[], log=log, now=NOW)
+    assert f"event #{log.position:,}" in html
+    assert says in html
+
+
+@pytest.mark.parametrize(
+    ("known", "word"),
+    [
+        (Verification(), "not verified"),
+        (Verification(under_way=(3, 8)), "being verified"),
+        (Verification(whole=9, hash=b"x" * 32, at=NOW), "verified"),
+        (Verification(problem=Problem(7, "missing", NOW)), "broken"),
+    ],
+)
+def test_whether_the_log_verifies_is_a_word_with_a_shape(known: Verification, word: str) -> None:
+    shape = verification_shape(known)
+    html = TEMPLATES.get_template("parts/verified.html").render(verified=shape, now=NOW, csrf="")
+    assert f"</span>{word}</span>" in html
+    assert shape.sentence in html
+    assert ("What you may do" in html) == (word == "broken")
+    assert ('id="verify"' in html) == (word != "broken"), "then it would do nothing"
 
 
 def test_repositories_in_no_class_are_told_first_and_as_a_fault_of_ours() -> None:
@@ -150,6 +197,8 @@ STALLS: dict[str, Any] = {
     "stalls": [StallShape(HOSTILE, STALL.since, HOSTILE, HOSTILE, HOSTILE, HOSTILE)],
     "quiet": HOSTILE,
 }
+PROBLEM = Problem(7, HOSTILE, NOW)
+TOLD = Told(7, HOSTILE, STALL.since, HOSTILE, HOSTILE, HOSTILE, None)
 CHILD = ChildShape("waiting", HOSTILE, 7, None, None, 2**20, 61.0, 2, f"{HOSTILE}\n{HOSTILE}")
 FILTERS = TapFilters([HOSTILE], None, HOSTILE, HOSTILE, [FilterShape(HOSTILE, "unasked", 0, 9, 0)])
 
@@ -160,7 +209,15 @@ FILTERS = TapFilters([HOSTILE], None, HOSTILE, HOSTILE, [FilterShape(HOSTILE, "u
         ("stalls", STALLS),
         ("child", {"child": CHILD}),
         ("filters", {"filters": FILTERS, "filter_states": tap_page.FILTER_STATES}),
-        ("needs", {"needs": [overview.Need(HOSTILE, places.TAP, "Why")], "position": 7}),
+        (
+            "needs",
+            {
+                "needs": [overview.Need(HOSTILE, places.TAP, "Why")],
+                "log": replace(HEALTH.log, checkpoint_fault=HOSTILE),
+            },
+        ),
+        ("verified", {"verified": verification_shape(Verification(problem=PROBLEM))}),
+        ("events", {"events": [TOLD], "streams": True}),
         (
             "work",
             {

@@ -20,9 +20,10 @@ from ...config import BadConfig, load
 from ...control.caller.client import Refusal, TimedOut, Unreachable
 from ...control.shapes import ChannelShape, Health, TapShape
 from ...control.shapes.keys import Me
+from ...control.shapes.log import LogShape
 from ...control.shapes.reads import RelayShape
 from .. import say
-from . import faults, text
+from . import faults, overview, text
 from .frame import Ctl, read
 from .verbs import verb
 
@@ -47,7 +48,7 @@ class Check(NamedTuple):
 
 @verb(
     "doctor",
-    ("backfillctl doctor", "exit 7 if something is not as it should be"),
+    ("backfillctl doctor", "exit 7 if something is wrong, 8 if it is the log"),
     ("backfillctl doctor --config ./config.toml", "looks at the disk of its data_dir too"),
 )
 @click.option(
@@ -55,14 +56,15 @@ class Check(NamedTuple):
     help=f"The daemon's configuration, for its data_dir ({CONFIG}, if we may read it).",
 )  # fmt: skip
 def doctor(ctl: Ctl, config: Path | None) -> int:
-    """Check that all is as it should be. Socket, daemon, rights, Tap, filters, relays, jobs, disk
-    and clock, each with a fix."""
+    """Check that all is as it should be. Socket, daemon, rights, log, Tap, filters, relays, jobs,
+    disk and clock, each with a fix."""
     seen: list[Check] = []
     for check in checks(ctl, config):
         seen.append(check)
         if not ctl.as_data:
             _tell(ctl, check)
     failed = [check for check in seen if check.ok is False]
+    is_broken = any(check.check == "log" for check in failed)
     if ctl.as_data:
         ctl.put([check.as_data() for check in seen])
     elif failed:
@@ -70,6 +72,8 @@ def doctor(ctl: Ctl, config: Path | None) -> int:
         say.out(f"{said} not as it should be: {', '.join(check.check for check in failed)}.")
     else:
         say.out("All is as it should be, as far as it can be told from here.")
+    if is_broken:
+        return say.BROKEN_LOG
     return say.HONEST_NO if failed else say.OK
 
 
@@ -115,14 +119,27 @@ def _rights(ctl: Ctl) -> Iterator[Check]:
 
 
 def _health(ctl: Ctl) -> Iterator[Check]:
-    health = read(ctl.get("/admin/health"), Health)
+    health = read(ctl.health(), Health)
     if health.version != __version__:
         both = f"backfilld is {health.version}, this backfillctl {__version__}"
         yield Check("version", False, both, "install the same version of both, and restart")
     else:
         yield Check("version", True, f"both are {__version__}")
+    yield from _log(health.log)
     stalled = any(job.state == "stalled" for job in health.jobs)
     yield Check("jobs", not stalled, health.verdict, "backfillctl why" if stalled else "")
+
+
+def _log(log: LogShape) -> Iterator[Check]:
+    found = overview.log(log).removeprefix("✓ ").removeprefix("✗ ")
+    if log.problem is not None:
+        yield Check("log", False, found, f"{log.problem.remedy}; see docs/audit.md")
+    else:
+        is_known = log.verified_at is not None
+        yield Check("log", is_known or None, found, "" if is_known else "backfillctl log verify")
+    if log.checkpoint_fault:
+        fix = "let the daemon write to log.checkpoint_file, or name another"
+        yield Check("checkpoint", False, f"it is not kept: {log.checkpoint_fault}", fix)
 
 
 def _tap(ctl: Ctl) -> Iterator[Check]:

@@ -13,6 +13,7 @@ EXITS = {
     say.NOT_FOUND: "no such job, DID, lexicon",
     say.REFUSED: "refused: wrong state, conflict",
     say.HONEST_NO: "no: with errors, failed, open, not healthy",
+    say.BROKEN_LOG: "the log does not verify",
     say.TIMED_OUT: "--timeout or --wait ran out; the job goes on",
     say.INTERRUPTED: "interrupted; the job goes on",
 }

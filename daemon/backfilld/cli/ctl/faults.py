@@ -108,6 +108,8 @@ def _refused(refusal: Refusal) -> Fault:
     exit_code = _EXITS.get(refusal.status, say.UNEXPECTED)
     if refusal.code in _WRONG_STATE:
         exit_code = say.REFUSED
+    elif refusal.code == "log-broken":
+        exit_code = say.BROKEN_LOG
     fault = Fault(error, clean(refusal.code), hint, exit_code)
     fault.field = None if refusal.field is None else str(refusal.field)
     return fault

@@ -19,6 +19,7 @@ from .faults import Fault
 from .suggest import closest
 
 TIMEOUT_S = 10.0
+HEALTH = "/admin/health"
 
 T = TypeVar("T")
 
@@ -76,6 +77,15 @@ class Ctl:
     def get(self, path: str, **query: Any) -> Any:
         """The JSON at `path`. Raises as `ask`."""
         return self.ask(path, **query).body
+
+    def health(self) -> Any:
+        """How all stands. Its 503 is an answer too: the log does not verify. Raises as `ask`."""
+        try:
+            return self.get(HEALTH)
+        except Refusal as refusal:
+            if refusal.status != 503 or "verdict" not in refusal.body:
+                raise
+            return dict(refusal.body)
 
     def job(self, name: str) -> Any:
         """The job that is named by its id, a beginning of it, or `last`. Raises as `ask`."""

@@ -2,13 +2,13 @@
 
 import itertools
 from collections.abc import Iterator
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 
 import click
 
 from ...control.caller.client import Unreachable
-from ...control.shapes.reads import Checkpoint
+from ...control.shapes.log import Checkpoint
 from .. import say
 from . import text
 from .faults import Fault
@@ -30,8 +30,10 @@ ENTRIES_SHOWN = 3  # of a list
         ("backfillctl log", "the last 50 events"),
         ("backfillctl log -f --type job.attempt-failed", "what fails, as it happens"),
         ("backfillctl log --since 2h --stream job/3b0d", "a job's events of the last two hours"),
+        ("backfillctl log verify", "is it whole and unchanged?"),
         ("backfillctl log checkpoint", "one line to keep on another machine"),
     ],
+    late={"verify": "log_verify", "export": "log_export"},
 )
 @click.option("-f", "--follow", is_flag=True, help="Go on with new events.")
 @click.option(
@@ -81,15 +83,13 @@ def log(
     group=log,
 )
 def checkpoint(ctl: Ctl) -> int:
-    """Print where the log stands, as one line. Position, hash and our time: kept on another
-    machine, they prove later that nothing before was changed."""
+    """Print where the log stands, as one line. Kept on another machine, it proves later that
+    nothing before was changed: `backfill-audit verify --against FILE`."""
     body = ctl.get(f"{LOG}/checkpoint")
     if ctl.as_data:
         ctl.put(body)
     else:
-        now = datetime.now(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
-        ends = read(body, Checkpoint)
-        say.out(f"{ends.position} {ends.hash} {now}")
+        say.out(read(body, Checkpoint).line)
     return say.OK
 
 

@@ -138,7 +138,7 @@ def global_options() -> list[click.Parameter]:
         ),
         value(
             ["--timeout", "timeout_s"], "DURATION",
-            "How long to wait for an answer (10s); with --wait and watch: for the end.",
+            "How long to wait for an answer (10s); with --wait, watch, log verify: for the end.",
             DURATION,
         ),
         flag(["--json"], "Answer with one JSON document, in the API's fields."),

@@ -5,19 +5,21 @@ from typing import Any
 
 from ...control.caller.client import Refusal, TimedOut, job_path
 from ...control.shapes import Health, JobDetail, JobShape, TapStats
+from ...control.shapes.log import LogShape
 from ...control.shapes.reads import RelayShape
 from .. import say
 from . import text, words
 from .frame import Ctl, read
 
+_WORDS = {"ok": ("OK", "green"), "degraded": ("WAITING", "yellow")}  # any other is red
 DETAILS_MAX = 3  # jobs under way whose end is looked for
 
 
 def tell(ctl: Ctl, body: Any) -> str:
     """Says it; the daemon's version. Raises as `Ctl.get`."""
     health = read(body, Health)
-    word = ctl.paint("OK", "green") if health.status == "ok" else ctl.paint("WAITING", "yellow")
-    say.out(f"{word}  {health.verdict}")
+    word, colour = _WORDS.get(health.status, (health.status.upper(), "red"))
+    say.out(f"{ctl.paint(word, colour)}  {health.verdict}")
     say.out(f"  tap    {_tap(ctl, health)}")
     for one in health.stalls:
         say.out(f"  stall  {one.kind.replace('_', ' ')} since {text.since(one.since)}")
@@ -26,9 +28,25 @@ def tell(ctl: Ctl, body: Any) -> str:
     for relay in read(ctl.get("/admin/relay"), list[RelayShape]):
         say.out(f"  relay  {_relay(relay)}")
     say.out(f"  index  {health.records:,} records{_dead(health.dead_letters)}")
-    say.out(f"  log    {health.log.position:,} events")
+    say.out(f"  log    {log(health.log)}")
+    if health.log.checkpoint_fault:
+        say.out(f"  kept   ✗ no checkpoint: {health.log.checkpoint_fault}")
     _jobs(ctl, health)
     return health.version
+
+
+def log(of: LogShape) -> str:
+    """The log in a line, with how far it has verified."""
+    events = f"{of.position:,} events"
+    if of.problem is not None:
+        where = f"event {of.problem.position:,}: " if of.problem.position else ""
+        return f"✗ {events}; it does not verify: {where}{of.problem.what}"
+    if of.verified_at is not None:
+        done = f"verified {text.moment(of.verified_at)} to #{of.verified_position:,}"
+        return f"✓ {events}, {done}"
+    if of.under_way is not None:
+        return f"{events}, being verified: #{of.under_way.position:,} of {of.under_way.upto:,}"
+    return f"{events}, not verified since backfilld started"
 
 
 def _tap(ctl: Ctl, health: Health) -> str:

@@ -21,7 +21,7 @@ _KEPT = frozenset(
         "authority", "authority_did", "peer", "relay", "relays", "url", "urls", "tap_url", "listen",
         "socket", "data_dir", "filters", "wanted", "actual", "permissions",
         # in our own words
-        "message", "error", "hint", "why_not", "verdict", "found", "fix",
+        "message", "error", "hint", "why_not", "verdict", "found", "fix", "what", "origin",
         # when
         "since", "at", "waiting_until", "time", "zone",
         # with what
@@ -33,7 +33,7 @@ _OPENED = frozenset(  # what stands in them has names of ours; of any other only
         "", "payload", "log", "jobs", "failures", "waiting", "sync", "classes", "lanes", "rates",
         "eta", "actions", "discovery", "handoff", "arrival", "synced", "completed", "left_out",
         "channel", "key", "collections", "filters", "relays", "stats", "counters", "last", "trend",
-        "relay", "tap", "index", "control", "identity", "logging",
+        "relay", "tap", "index", "control", "identity", "logging", "problem", "under_way",
     }
 )  # fmt: skip
 _TIME = re.compile(r"[a-z_]+_at")

@@ -19,7 +19,7 @@ from ...config import BadConfig, flat, load
 from ...control.caller.client import Refusal, TimedOut, Unreachable, job_path
 from .. import say
 from . import doctor, text
-from .frame import Ctl
+from .frame import HEALTH, Ctl
 from .redact import Redactor
 from .verbs import verb
 
@@ -29,7 +29,7 @@ DETAILS = 5
 _ASKED = {
     "version": "/admin/version",
     "whoami": "/admin/whoami",
-    "health": "/admin/health",
+    "health": HEALTH,
     "tap": "/admin/tap",
     "relay": "/admin/relay",
     "stats": "/admin/stats",
@@ -120,7 +120,7 @@ def _config(path: Path) -> dict[str, Any]:
 
 def _asked(ctl: Ctl, path: str, **query: Any) -> Any:
     try:
-        return ctl.get(path, **query)
+        return ctl.health() if path == HEALTH else ctl.get(path, **query)
     except (Refusal, Unreachable, TimedOut) as error:
         return {"error": str(error), "code": getattr(error, "code", "timeout")}
 

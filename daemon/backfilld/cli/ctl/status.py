@@ -18,10 +18,12 @@ AGAIN_S = 2.0
 @verb(
     "status",
     ("backfillctl status", "is anything wrong now?"),
-    ("backfillctl status --check", "the same for a monitor: exit 7 if so"),
+    ("backfillctl status --check", "the same for a monitor: exit 7 if so, 8 if it is the log"),
     ("backfillctl status -w", "again every two seconds, until ctrl-c"),
 )
-@click.option("--check", is_flag=True, help="Exit 7 unless all is well.")
+@click.option(
+    "--check", is_flag=True, help="Exit 7 unless all is well, 8 if the log does not verify."
+)
 @click.option("-w", "again", is_flag=True, help="Go on, and show it anew every two seconds.")
 def status(ctl: Ctl, check: bool, again: bool) -> int:
     """Tell whether anything is wrong now. First the verdict, then what we depend on, then the
@@ -33,15 +35,17 @@ def status(ctl: Ctl, check: bool, again: bool) -> int:
     while again:
         _shown_again(ctl)
         time.sleep(AGAIN_S)
-    body = ctl.get("/admin/health")
+    body = ctl.health()
     _show(ctl, body)
-    return say.HONEST_NO if check and body.get("status") != "ok" else say.OK
+    if not check or body.get("status") == "ok":
+        return say.OK
+    return say.BROKEN_LOG if body.get("status") == "broken" else say.HONEST_NO
 
 
 def _shown_again(ctl: Ctl) -> None:
     """In place of what was shown before. A daemon that is not there now may be back soon."""
     try:
-        body = ctl.get("/admin/health")
+        body = ctl.health()
     except Exception as error:
         fault = faults.explain(error)
         if fault.exit_code not in (say.UNREACHABLE, say.TIMED_OUT):

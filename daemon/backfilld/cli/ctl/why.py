@@ -2,10 +2,12 @@
 
 import shutil
 import sys
+from contextlib import suppress
 from urllib.parse import quote
 
 import click
 
+from ...control.caller.client import Refusal
 from ...control.shapes import Health, JobDetail
 from ...control.shapes.repos import Account
 from .. import say
@@ -16,6 +18,7 @@ from .options import JOB
 from .verbs import verb
 
 WIDTH_MAX = 130
+UNKNOWN = "not known whether any is lost: the log does not verify."
 ACCOUNT_COLOURS = {"synced": "green", "empty": "green", "failed": "red"}
 
 
@@ -30,10 +33,17 @@ def why(ctl: Ctl, name: str | None) -> int:
     """Tell in prose how a job, or one account, stands. Why, since when, what happens next by
     itself, whether data is lost, and what you may do. Without a name also what else stands
     still."""
+    is_broken = False
+    if name is not None and not ctl.as_data:
+        with suppress(Refusal):  # who may see a job may not see all
+            body = ctl.health()
+            is_broken = _tell_if_broken(body.get("status"), text.clean(body.get("verdict")))
     if name is not None and _names_an_account(name):
-        return _told_of_account(ctl, name)
-    health = None if name is not None else read(ctl.get("/admin/health"), Health)
+        return _told_of_account(ctl, name, is_broken=is_broken)
+    health = None if name is not None else read(ctl.health(), Health)
     if health is not None:
+        if not ctl.as_data:
+            is_broken = _tell_if_broken(health.status, health.verdict)
         if health.stalls and not health.jobs and not ctl.as_data:
             _tell_of_tap(ctl, health)
             return say.OK
@@ -46,15 +56,24 @@ def why(ctl: Ctl, name: str | None) -> int:
     if health is not None:
         if health.stalls or health.quiet:
             _tell_of_tap(ctl, health)
-        elif health.status != "ok" and detail.state != "stalled":  # its sentence is the verdict
+        elif health.status == "degraded" and detail.state != "stalled":  # its sentence says it
             say.out(health.verdict)
-    _tell(ctl, detail)
+    _tell(ctl, detail, is_broken=is_broken)
     return say.OK
 
 
-def _tell(ctl: Ctl, job: JobDetail) -> None:
+def _tell_if_broken(status: str, verdict: str) -> bool:
+    """Of a log that does not verify, before all else: nothing goes on then."""
+    if status == "broken":
+        say.out(verdict)
+    return status == "broken"
+
+
+def _tell(ctl: Ctl, job: JobDetail, *, is_broken: bool) -> None:
     state = ctl.paint(job.state.upper(), words.colour(job.state))
-    _paragraphs(f"{words.name(job)} is {state} since {_since(words.since(job))}.", _needs(job))
+    _paragraphs(
+        f"{words.name(job)} is {state} since {_since(words.since(job))}.", _needs(job, is_broken)
+    )
 
 
 def _tell_of_tap(ctl: Ctl, health: Health) -> None:
@@ -78,7 +97,7 @@ def _names_an_account(name: str) -> bool:
     return ":" in name or "." in name
 
 
-def _told_of_account(ctl: Ctl, name: str) -> int:
+def _told_of_account(ctl: Ctl, name: str, *, is_broken: bool) -> int:
     """One account: where it stands, why, and what comes next."""
     body = ctl.get(f"/admin/repos/{quote(name, safe=':')}")
     if ctl.as_data:
@@ -92,7 +111,7 @@ def _told_of_account(ctl: Ctl, name: str) -> int:
         [
             ("Why", account.sentence),
             ("Next", account.next),
-            ("Data", _of_account(account)),
+            ("Data", UNKNOWN if is_broken else _of_account(account)),
             ("You may", f"backfillctl repo {account.did}, for its whole history"),
         ],
     )
@@ -136,7 +155,7 @@ def _in_question(ctl: Ctl, health: Health) -> str:
     return [*stuck, *going, *jobs][0].id
 
 
-def _needs(job: JobDetail) -> list[tuple[str, str]]:
+def _needs(job: JobDetail, is_broken: bool) -> list[tuple[str, str]]:
     short = words.short(job.id)
     may = [f"backfillctl {one.action} {short}" for one in job.actions if one.allowed]
     if job.failures_total:
@@ -146,7 +165,7 @@ def _needs(job: JobDetail) -> list[tuple[str, str]]:
         ("Why", " ".join([job.sentence, *_tries(job)])),
         ("Sync", job.sync.sentence),
         ("Next", " ".join([job.next, *_ends(job)])),
-        ("Data", data(job)),
+        ("Data", UNKNOWN if is_broken else data(job)),
         *([("You may", " · ".join(may))] if may else []),
         *([("Not now", " · ".join(not_now))] if not_now else []),
     ]

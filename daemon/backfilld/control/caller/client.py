@@ -79,17 +79,22 @@ class Control:
 
     def lines(self, path: str, **query: Any) -> Iterator[dict[str, Any]]:
         """One object a line, for as long as they come. Raises as `get`."""
+        rest = b""
+        for part in self.parts(path, **query):
+            *lines, rest = (rest + part).split(b"\n")
+            for line in lines:
+                yield json.loads(line)
+
+    def parts(self, path: str, **query: Any) -> Iterator[bytes]:
+        """An answer as it comes, in parts. One that is cut raises, as `get` does."""
         connection, answer = self._open("GET", _with(path, query), None, {})
         if connection.sock is not None and query.get("follow") is not None:
             connection.sock.settimeout(None)  # the next line may take as long as it likes
         with closing(connection):
-            rest = b""
             try:
                 # not its readline: that takes a cut connection for the end
-                while chunk := answer.read1(CHUNK_BYTES):
-                    *lines, rest = (rest + chunk).split(b"\n")
-                    for line in lines:
-                        yield json.loads(line)
+                while part := answer.read1(CHUNK_BYTES):
+                    yield part
             except (OSError, http.client.HTTPException) as error:
                 raise self._cut_off(error) from error
 

@@ -123,6 +123,8 @@ def comes_next(job: Job, stands: Standing, classes: Mapping[Class, int]) -> str:
             return "It goes on by itself, as soon as that is so."
         case "running":
             return "It goes on by itself until every repository is handed to Tap."
+        case "stalled" if stands.held_up == "log":
+            return "Nothing, until you decide what becomes of the log: docs/audit.md."
         case "stalled" if stands.waiting is not None:
             when = words.moment(stands.waiting.retry_at)
             if stands.waiting.kind == "unauthorized":

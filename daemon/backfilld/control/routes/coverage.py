@@ -12,6 +12,7 @@ from backfilld_events.projections.classes import Class
 from .. import covered
 from ..covered import Sought
 from ..door import Door
+from ..losses import lost
 from ..problems import BadRequest, nsid_of
 from ..shapes.coverage import Coverage
 from ..views.coverage import DIFFERING_MAX, Of
@@ -123,8 +124,12 @@ async def coverage_of(
         unexplained=found.unexplained,
         differing=found.differing,
         differing_exact=found.differing < DIFFERING_MAX,
-        lost=covered.lost(
-            found, what=of.name, connected=source.connected, census=source.census is not None
+        lost=lost(
+            found,
+            what=of.name,
+            connected=source.connected,
+            census=source.census is not None,
+            log=door.verification,
         ),
         as_of=as_of,
         listing=found.listing,

@@ -1,20 +1,24 @@
-"""The log itself, one event a line; and where it ends."""
+"""The log itself, one event a line; where it ends, and whether it verifies."""
 
 from collections.abc import AsyncGenerator
+from contextlib import aclosing
 from typing import Annotated, NamedTuple
 
 import trio
-from litestar import get
+from litestar import get, post
 from litestar.params import FromQuery, HeaderParameter, Parameter, QueryParameter
 from litestar.response import Stream
 from litestar.types import ControllerRouterHandler
+
+from backfilld_events.audit.verify import Broken
 
 from ..door import Asked, Door
 from ..live import frames
 from ..live.following import go_on, news_or_stop, streamed
 from ..live.watch import EVERY_S
 from ..live.watching import KEEP_ALIVE_S, position_of
-from ..shapes.reads import Checkpoint
+from ..shapes.log import Checkpoint, VerificationShape
+from ..verified import verification_shape
 
 LOG_PAGE_BYTES = 256 * 2**10  # a reader that does not read holds no more than this
 POSITION_MAX = 2**62
@@ -67,13 +71,49 @@ def routes(door: Door) -> list[ControllerRouterHandler]:
             return streamed(_sent(door, request, wanted), frames.MEDIA_TYPE, frames.HEADERS)
         return streamed(_sent(door, request, wanted), LINES)
 
+    return [log, *_verified(door)]
+
+
+def _verified(door: Door) -> list[ControllerRouterHandler]:
     @get("/admin/log/checkpoint")
     async def checkpoint() -> Checkpoint:
         """Where the log ends, and the hash there: whoever keeps it elsewhere can prove later that
-        nothing up to it was changed."""
-        return Checkpoint(*await door.log_views.checkpoint())
+        nothing up to it was changed. Refused for a log that does not verify."""
+        door.journal.check()
+        kept = await door.log_views.checkpoint(door.clock())
+        return Checkpoint(kept.origin, kept.position, kept.hash.hex(), kept.at, kept.line)
 
-    return [log, checkpoint]
+    @post("/admin/log/verify", status_code=202, opt={"writes": False})
+    async def verify() -> VerificationShape:
+        """Verifies all of the log, in the background. One that is under way is joined."""
+        door.verify_now()
+        return verification_shape(door.verification)
+
+    @get("/admin/log/verify")
+    async def verified() -> VerificationShape:
+        """How verifying stands."""
+        return verification_shape(door.verification)
+
+    @get("/admin/log/export", opt={"media": (LINES,)})
+    async def export(request: Asked) -> Stream:
+        """All of the log in a form to be kept, one event a line, with its hashes: docs/audit.md.
+        Refused, or cut, for a log that does not verify."""
+        door.journal.check()
+        return streamed(_exported(door, request), LINES)
+
+    return [checkpoint, verify, verified, export]
+
+
+async def _exported(door: Door, request: Asked) -> AsyncGenerator[bytes, None]:
+    try:
+        async with aclosing(door.log_views.export(door.clock())) as pieces:
+            async for piece in pieces:
+                yield piece
+                door.journal.check()
+                go_on(door, request)  # one that is cut must not look whole
+    except Broken:
+        door.verify_now()  # what was seen here, all shall see
+        raise
 
 
 async def _sent(door: Door, request: Asked, wanted: _Wanted) -> AsyncGenerator[bytes, None]:

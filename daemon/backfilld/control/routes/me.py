@@ -25,7 +25,7 @@ def routes(door: Door) -> list[ControllerRouterHandler]:
             used = KeyUsed(key.id, key.name, key.prefix, ends)
         return Me(who.actor, sorted(who.permissions), used)
 
-    @post("/admin/dashboard/tickets", status_code=201)
+    @post("/admin/dashboard/tickets", status_code=201, opt={"writes": False})
     async def ticket(request: Asked) -> Response[Ticket]:
         """A ticket by which a browser comes in as who asks: once, and soon."""
         who, control = asker(request), door.config().control

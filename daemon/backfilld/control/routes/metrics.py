@@ -6,7 +6,7 @@ from litestar import Response, get
 from litestar.types import ControllerRouterHandler
 
 from ... import __version__
-from .. import metrics
+from .. import metrics, verified
 from ..door import Door
 from ..metrics import Measured
 
@@ -23,7 +23,7 @@ def routes(door: Door) -> list[ControllerRouterHandler]:
 
 
 async def _measured(door: Door) -> Measured:
-    state, now = door.journal.state, door.clock()
+    state, now, known = door.journal.state, door.clock(), door.verification
     wanted = [one.nsid for one in state.lexicons.values() if one.is_record]
     folder = Path(door.config().data_dir)
     counted = await door.views.measures(tuple(state.jobs.values()), wanted, folder, now)
@@ -36,10 +36,12 @@ async def _measured(door: Door) -> Measured:
         collections_total=len(wanted),
         unexplained=counted.unexplained,
         handed_over=door.handed_over(),
-        connected=state.source.connected,
+        connected=door.channel().connected,
         unacked=door.unacked(),
         outbox=door.counters.glance().outbox,
         dead_letters=await door.views.dead_letters(),
         position=state.position,
+        verifies=verified.verifies(known),
+        verified_s=None if known.at is None else round(max(0.0, now - known.at), 3),
         disk_free=counted.disk_free,
     )

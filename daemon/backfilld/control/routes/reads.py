@@ -18,6 +18,8 @@ from ..relays import relays
 from ..shapes import Health, Stats, TapDown, TapShape, TapStats
 from ..shapes.reads import RelayShape, TapLimits, Version
 
+_WELL = ResponseSpec(data_container=Health, description="How all stands.")
+_BROKEN = ResponseSpec(Health, generate_examples=False, description="The log does not verify.")
 _UP = ResponseSpec(data_container=TapStats, description="What Tap tells.")
 _DOWN = ResponseSpec(TapDown, generate_examples=False, description="Tap gives no answer.")
 
@@ -30,10 +32,12 @@ def routes(door: Door) -> list[ControllerRouterHandler]:
         """That the daemon answers at all."""
         return "ok"
 
-    @get("/admin/health")
-    async def whole() -> Health:
-        """Is anything wrong, in one sentence."""
-        return await health(door)
+    @get("/admin/health", responses={200: _WELL, 503: _BROKEN})
+    async def whole() -> Response[Any]:
+        """Is anything wrong, in one sentence. 503 when the fault is ours: the log does not
+        verify."""
+        stands = await health(door)
+        return Response(stands, status_code=503 if stands.status == "broken" else 200)
 
     @get("/admin/tap/stats", responses={200: _UP, 502: _DOWN})
     async def tap_stats() -> Response[Any]:

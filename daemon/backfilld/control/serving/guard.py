@@ -1,9 +1,11 @@
 """Stands before every handler: from where is asked, by whom, and may they.
 
 The one rule: what was refused to somebody we know stands in the log before they hear of it, once;
-of what comes too fast, the number.
+of what comes too fast, the number. A log that is not written any more keeps nobody from hearing.
 """
 
+from collections.abc import Callable
+from contextlib import suppress
 from typing import Any
 
 import msgspec
@@ -12,6 +14,7 @@ from litestar.exceptions import NotFoundException
 from backfilld_events.catalog.control import CommandRefused
 from backfilld_events.row import NewEvent
 
+from ...journal import Frozen
 from ..door import Asked, Door, session_of, who_of
 from ..problems import BadRequest, clean, json_body, known_query
 from ..sessions import Session, cookie_of
@@ -104,14 +107,23 @@ class Guard:
             why=clean(why, WORDS_CHARS_MAX),
             more=more,
         )
-        await self._door.journal.append([NewEvent("control", event, who.actor)])
+        with suppress(Frozen):
+            await self._door.journal.append([NewEvent("control", event, who.actor)])
 
 
-def before(request: Asked) -> None:
-    """Runs before each handler. Raises BadRequest."""
-    _permitted(request)
-    known_query(request)
-    json_body(request)
+def before(door: Door) -> Callable[[Asked], None]:
+    """What runs before each handler. It raises BadRequest, and Frozen for what would change
+    anything, so that nothing of a command is done when the log cannot take it in; routes that
+    write nothing there say so as `opt={"writes": False}`."""
+
+    def checked(request: Asked) -> None:
+        _permitted(request)
+        known_query(request)
+        json_body(request)
+        if request.method not in _NO_CHANGE and request.route_handler.opt.get("writes", True):
+            door.journal.check()
+
+    return checked
 
 
 def _permitted(request: Asked) -> None:

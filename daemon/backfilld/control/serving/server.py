@@ -56,7 +56,7 @@ def app(door: Door, pages: Sequence[ControllerRouterHandler] = ()) -> Litestar:
         exception_handlers=HANDLERS,
         openapi_config=None,
         logging_config=None,
-        before_request=before,
+        before_request=before(door),
         request_max_body_size=BODY_BYTES_MAX,
     )
 

@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal
 
 from msgspec import UNSET, Meta, Raw, Struct, UnsetType
 
+from .log import LogShape
 from .progress import ActionShape, EstimateShape, EtasShape, LanesShape, RatesShape, Reason
 from .reads import ChildShape, CursorsShape, StallShape, TapFilters, TapLimits, TrendShape
 
@@ -244,17 +245,11 @@ class Stats(Struct):
     collections: list[CollectionCount]
 
 
-class LogShape(Struct):
-    """Where the log stands; whether this start had to make the projections anew."""
-
-    position: int
-    projections_rebuilt: bool
-
-
 class Health(Struct):
     """GET /admin/health: is anything wrong, in one sentence, and the jobs that are under way or
-    ended lately. `stalls` is what stands still, the worst first; `quiet` says why nothing comes
-    just now, when that is usual, and is empty else."""
+    ended lately. `status` is `ok`, `degraded`, or `broken`: the log does not verify, and the answer
+    is 503. `stalls` is what stands still, the worst first; `quiet` says why nothing comes just now,
+    when that is usual, and is empty else."""
 
     status: str
     verdict: str

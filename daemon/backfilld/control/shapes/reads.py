@@ -1,4 +1,4 @@
-"""The bodies of what is only asked: records, events, Tap, relays, the log.
+"""The bodies of what is only asked: records, events, Tap, relays.
 
 Pure, and imported by the command line too: nothing heavy here.
 """
@@ -82,14 +82,6 @@ class EventCount(Struct):
 
     count: int
     exact: bool
-
-
-class Checkpoint(Struct):
-    """GET /admin/log/checkpoint: the last event of the log. `hash` is hexadecimal, and covers all
-    events before too."""
-
-    position: int
-    hash: str
 
 
 class CursorsShape(Struct):

@@ -26,7 +26,7 @@ from .arrivals import ArrivalViews
 from .dead_letters import LetterViews
 from .errors import ErrorViews
 from .events import EventViews
-from .log import LogViews
+from .export import ExportViews
 from .measures import MeasureViews
 from .pages import PageViews
 from .reconcile import ReconcileViews
@@ -40,7 +40,7 @@ class Views(
     PageViews,
     RecordViews,
     EventViews,
-    LogViews,
+    ExportViews,
     ReconcileViews,
     ArrivalViews,
     LetterViews,

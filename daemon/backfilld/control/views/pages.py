@@ -6,6 +6,7 @@ from typing import NamedTuple
 import msgspec
 
 from backfilld_events.audit.show import summary
+from backfilld_events.codec import Undecodable
 from backfilld_events.faults import Fault
 from backfilld_events.folds.job import Job
 from backfilld_events.ids import Nsid
@@ -93,12 +94,12 @@ class PageViews(JobViews, ViewsBase):
 
     async def newest(self, stream: str, limit: int) -> list[Told]:
         """The newest events of a stream in words, newest first."""
-        return await self._worker(lambda: [_told(row) for row in self._newest(stream, limit)])
+        return await self._worker(lambda: [told(row) for row in self._newest(stream, limit)])
 
     async def event(self, position: int) -> Told | None:
         """The event at a position, in words."""
         row = await self._worker(read.row, self._events, position)
-        return None if row is None else _told(row)
+        return None if row is None else told(row)
 
     def _counted(self, counter: int) -> Counted:
         db = self._events
@@ -151,6 +152,11 @@ class PageViews(JobViews, ViewsBase):
                     yield self._job(job, records, scene)
 
 
-def _told(row: Row) -> Told:
-    at, says = utc_text(row.at), summary(row)
+def told(row: Row) -> Told:
+    """An event in words; one that cannot be read says so."""
+    try:
+        says = summary(row)
+    except Undecodable as error:
+        says = f"it cannot be read: {error}"
+    at = utc_text(row.at)
     return Told(row.position, row.stream, at, row.type, says, row.actor, row.cause)

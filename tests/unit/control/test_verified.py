@@ -1,0 +1,76 @@
+"""Whether the log verifies, in the words of every face; one that does not comes before all else."""
+
+import pytest
+
+from backfilld.control import verified
+from backfilld.control.health import verdict
+from backfilld.control.shapes import ChannelShape
+from backfilld.verification.known import FILE, Kept, Problem, Verification
+
+NOON = 1_800_000_000.0
+UP = ChannelShape(connected=True, since=None, why=None, unacked=0)
+DOWN = ChannelShape(connected=False, since=None, why="refused", unacked=0)
+PROBLEM = Problem(7, "its hash does not follow from the row and the one before", NOON)
+WELL = Verification(whole=48_213, hash=b"\x9f" * 32, at=NOON)
+
+
+def test_a_log_that_does_not_verify_is_the_verdict_whatever_else_is_wrong() -> None:
+    assert verdict([], DOWN, problem=PROBLEM) == (
+        "broken",
+        "The log does not verify: event 7: its hash does not follow from the row and the one"
+        " before. Nothing more is written to it until you decide: docs/audit.md.",
+    )
+    assert verdict([], UP)[0] == "ok"
+
+
+def test_a_fault_of_the_file_names_no_event() -> None:
+    said = verified.verdict(Problem(FILE, "the log can be changed: no trigger", NOON))
+    assert said.startswith("The log does not verify: the log can be changed: no trigger. Nothing")
+
+
+@pytest.mark.parametrize(
+    ("known", "state", "says"),
+    [
+        (Verification(), "none", "It has not been verified since backfilld started."),
+        (Verification(tail=40_000), "none", "It has not been verified since backfilld started."),
+        (Verification(under_way=(12, 48_213)), "running", "It is at event 12 of 48,213."),
+        (WELL, "ok", f"48,213 events, unbroken; #48213 is {'9f' * 32}"),
+        (
+            Verification(whole=9, hash=b"\0" * 32, at=NOON, passed=(7,)),
+            "ok",
+            f"9 events, unbroken, but for the break at #7, which was accepted; #9 is {'00' * 32}",
+        ),
+        (Verification(problem=PROBLEM), "broken", verified.verdict(PROBLEM)),
+        (Verification(problem=PROBLEM, under_way=(1, 9)), "broken", verified.verdict(PROBLEM)),
+    ],
+)
+def test_verifying_has_one_state_and_its_sentence(
+    known: Verification, state: str, says: str
+) -> None:
+    shape = verified.verification_shape(known)
+    assert (shape.state, shape.sentence) == (state, says)
+    assert (shape.position is not None) == (state == "running")
+    assert (shape.hash is not None) == (known.at is not None)
+
+
+def test_one_that_goes_on_still_tells_of_the_last_that_ended() -> None:
+    again = Verification(whole=9, hash=b"\0" * 32, at=NOON, under_way=(3, 12))
+    shape = verified.verification_shape(again)
+    assert (shape.state, shape.position, shape.upto) == ("running", 3, 12)
+    assert (shape.verified_position, shape.at) == (9, "2027-01-15T08:00:00.000Z")
+
+
+def test_what_is_not_verified_yet_is_neither_right_nor_wrong() -> None:
+    assert verified.verifies(Verification()) is None
+    assert verified.verifies(Verification(tail=7, under_way=(1, 9))) is None
+    assert verified.verifies(WELL) is True
+    assert verified.verifies(Verification(whole=9, at=NOON, problem=PROBLEM)) is False
+
+
+def test_the_answer_about_all_has_the_problem_with_what_a_person_may_do() -> None:
+    known = Verification(problem=PROBLEM, under_way=(1, 9), checkpoint=Kept(fault="no space"))
+    shape = verified.log_shape(48_213, rebuilt=False, known=known)
+    assert shape.problem is not None
+    assert (shape.problem.position, shape.problem.what) == (7, PROBLEM.what)
+    assert "restore events.db" in shape.problem.remedy
+    assert (shape.under_way, shape.checkpoint_fault) == (None, "no space")
