@@ -32,3 +32,7 @@ class Recounter:
         }
         await self._worker(self._store.recount, did, rev, ours)
         await self._ledger.catch_up()
+
+    async def settle(self) -> None:
+        """Has the collections counted anew, once all that is to be recounted was."""
+        await self._worker(self._store.count_anew)

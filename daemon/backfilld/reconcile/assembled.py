@@ -5,11 +5,13 @@ from ..network.opened import Network
 from .batch import Batches
 from .index import Index
 from .reader import Reader
-from .reconciler import Clear, Reconciler
+from .reconciler import Clear, Reconciler, Settle
 from .whole import Whole
 
 
-def reconciler(journal: Journal, network: Network, index: Index, clear: Clear) -> Reconciler:
-    """Compares what `index` has with the servers of `network`; `clear` as Reconciler has it."""
+def reconciler(
+    journal: Journal, network: Network, index: Index, clear: Clear, settle: Settle
+) -> Reconciler:
+    """Compares what `index` has with the servers of `network`; `clear` and `settle` as Reconciler has them."""
     reader = Reader(network.identity, network.pds, Whole(network.pds))
-    return Reconciler(journal, Batches(reader, index), index, clear)
+    return Reconciler(journal, Batches(reader, index), index, clear, settle)

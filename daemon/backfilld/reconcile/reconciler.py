@@ -25,6 +25,9 @@ AT_ONCE_MAX = 8  # comparisons; they share the hosts
 Clear = Callable[[Did, Rev, Apart], Awaitable[None]]
 """(repository, its server's rev, what differs) -> a fetch will bring it right."""
 
+Settle = Callable[[], Awaitable[None]]
+"""What is to be done once `clear` was called for all."""
+
 
 class TooMany(Exception):
     """As many comparisons are under way as there may be."""
@@ -37,7 +40,7 @@ class Ended(Exception):
 class Reconciler:
     """The only one that writes about comparisons. What differs, and is to be repaired, is fetched
     anew once the batch is in the log, by who does that; `clear` is called before, and after a crash
-    once more."""
+    once more, and `settle` when all is compared."""
 
     def __init__(
         self,
@@ -45,10 +48,11 @@ class Reconciler:
         batches: Batches,
         index: Index,
         clear: Clear,
+        settle: Settle,
         new_id: Callable[[], str] = lambda: str(uuid.uuid4()),
     ) -> None:
         self._journal, self._batches, self._index = journal, batches, index
-        self._clear, self._new_id = clear, new_id
+        self._clear, self._settle, self._new_id = clear, settle, new_id
         self._under: dict[str, trio.CancelScope] = {}
         self._alone = trio.Lock()  # of beginnings and ends, each decided on what is under way
 
@@ -86,6 +90,8 @@ class Reconciler:
                 if some.dids:
                     await self._batch(one, some)
                 if some.last:
+                    if one.repair:
+                        await self._settle()
                     await self._end(run, "")
         del self._under[run]
 

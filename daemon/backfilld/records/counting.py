@@ -23,6 +23,18 @@ def keep(db: sqlite3.Connection, more: Mapping[int, More]) -> None:
     )
 
 
+def anew(db: sqlite3.Connection, collection: int) -> None:
+    """Counts a collection, whatever was kept: after something else changed its rows. It takes as
+    long as it is large."""
+    db.execute(
+        "UPDATE collection SET records = (SELECT count(*) FROM record WHERE collection = ?1"
+        " AND cid IS NOT NULL), hidden = (SELECT count(cid) FROM repo CROSS JOIN record"
+        " ON record.repo = repo.id AND record.collection = ?1 WHERE repo.hidden > 0)"
+        " WHERE id = ?1",
+        (collection,),
+    )
+
+
 def of_repo(db: sqlite3.Connection, repo: int) -> list[tuple[int, int]]:
     """(a collection's number, how many records of it) of one repository."""
     return db.execute(

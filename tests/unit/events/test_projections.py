@@ -5,6 +5,7 @@ import tempfile
 from collections import Counter
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
 import msgspec
 from hypothesis import given, settings
@@ -13,11 +14,13 @@ from msgspec.structs import replace
 from support.given import LIKES, POSTS, did, dids, handed_off, page, started
 
 from backfilld_events import ids
+from backfilld_events.audit.replay import replay
 from backfilld_events.catalog import Event
 from backfilld_events.catalog.child import ChildStarted
 from backfilld_events.catalog.index import (
     Account,
     GhostsRemoved,
+    IndexLost,
     RecordsCommitted,
     RecordsRemoved,
     RemovalAsked,
@@ -51,7 +54,7 @@ from backfilld_events.ids import Did, Rev, pack_one
 from backfilld_events.log import read
 from backfilld_events.log.append import Append
 from backfilld_events.log.file import open_writer
-from backfilld_events.projections import Projections, listing, pages, repos, targets
+from backfilld_events.projections import Projections, listing, numbers, pages, repos, targets
 from backfilld_events.projections.classes import Ask, Class, Need, for_job
 from backfilld_events.projections.numbers import SECRET_BYTES, Mark
 from backfilld_events.projections.repo import counters_of
@@ -60,7 +63,7 @@ from backfilld_events.row import NewEvent
 
 TABLES = (
     "folded", "job", "lexicon", "page", "repo", "seen", "member", "target", "tally", "delivered",
-    "emptied", "drawer", "filter", "host", "collection", "outing", "zone", "retried",
+    "emptied", "drawer", "filter", "host", "collection", "outing", "zone", "retried", "lost",
 )  # fmt: skip
 STATES = ("pending", "resyncing", "active", "error", "desynchronized", "unknown")
 
@@ -139,7 +142,7 @@ class History:
     def draw(self, data: st.DataObject) -> list[NewEvent]:
         kinds = [self.start, self.page, self.batch, self.observe, self.commit, self.remove]
         kinds += [self.look, self.cancel, self.leave, self.end_outing, self.sweep, self.restart]
-        kinds += [self.compare, self.recount]
+        kinds += [self.compare, self.recount, self.lose]
         return data.draw(st.sampled_from([*kinds, self.other]))(data)
 
     def start(self, data: st.DataObject) -> list[NewEvent]:
@@ -289,6 +292,11 @@ class History:
             self.receipts, pack_one(did(n)), Rev("3aaaaaaaaaaa2"), [(POSTS, rows, 1)]
         )
         return [NewEvent("index", event, "system")]
+
+    def lose(self, _: st.DataObject) -> list[NewEvent]:
+        event = IndexLost(self.receipts, "the disk")
+        self.receipts, self.live = 0, {}
+        return [NewEvent("index", event, "uid:7")]
 
     def restart(self, data: st.DataObject) -> list[NewEvent]:
         filters = data.draw(st.sampled_from([[POSTS], [LIKES], [POSTS, LIKES]]))
@@ -560,3 +568,25 @@ def test_what_is_handed_over_while_it_is_out_of_tap_for_a_moment_is_counted_once
         assert repos.counts(db, counter) == {Class.HANDED_OFF: 1}
     check_zones(db)
     db.close()
+
+
+@settings(max_examples=30)
+@given(st.data())
+def test_after_every_step_and_restart_a_replay_elsewhere_gives_the_live_tables(
+    data: st.DataObject,
+) -> None:
+    """`backfill-audit replay` beside a writer; the index of DIDs is written often here."""
+    with tempfile.TemporaryDirectory() as folder, mock.patch.object(numbers, "WAITING_MAX", 6):
+        path = Path(folder) / "events.db"
+        log, history = EventLog.open(path), History()
+        for _ in range(data.draw(st.integers(1, 8))):
+            history.position = log.state.position
+            log.append([Append(history.draw(data))], 1_800_000_000_000_000)
+            if data.draw(st.booleans()):
+                log.close()
+                log = EventLog.open(path)
+                assert not log.rebuilt
+            done = replay(path, ":memory:")
+            assert done.differences == []
+            assert (done.position, done.is_compared) == (log.state.position, True)
+        log.close()

@@ -43,21 +43,25 @@ LIMITS = Limits(
 
 class Side:
     """Our side: an index, a log and what compares; `cleared` are those that were to be fetched
-    anew."""
+    anew, `settled` how many had been when that was at its end."""
 
     def __init__(
         self, store: SqliteStore, journal: Journal, views: Views, network: Network, folder: Path
     ) -> None:
         self.store, self.journal, self.views, self.folder = store, journal, views, folder
         self.cleared: dict[Did, tuple[Rev, Apart]] = {}
+        self.settled: int | None = None
         reader = Reader(network.identity, network.pds, Whole(network.pds, InlineWorker))
         self.batches = Batches(reader, views)
-        self.reconciler = Reconciler(journal, self.batches, views, self._clear)
+        self.reconciler = Reconciler(journal, self.batches, views, self._clear, self._settle)
 
     async def _clear(self, did: Did, rev: Rev, rows: Apart) -> None:
         told = [one for one in self.told() if isinstance(one, ReposCompared)]
         assert pack_one(did) not in [one.repo for event in told for one in event.differing]
         self.cleared[did] = rev, rows
+
+    async def _settle(self) -> None:
+        self.settled = len(self.cleared)
 
     async def finds(self, dids: list[Did], job: str = "a", nsid: Nsid = POSTS) -> int:
         """A job finds these repositories and hands them over, and Tap has them; its number."""

@@ -78,7 +78,7 @@ async def test_every_repository_is_compared_once_batch_by_batch(
     (differing,) = [differing for one in batches for differing in one.differing]
     assert unpack_one(differing.repo) == SOME[-1]
     assert side.told()[-1] == ended(120, 238, 1, told=side.rows()[-2].position)
-    assert side.cleared == {}
+    assert (side.cleared, side.settled) == ({}, None)
 
 
 async def test_what_is_to_be_repaired_is_handed_on_before_it_is_in_the_log(
@@ -88,6 +88,7 @@ async def test_what_is_to_be_repaired_is_handed_on_before_it_is_in_the_log(
     await carried_out(side, asked(SOME, repair=True))
     rows = {POSTS: {Rkey("c"): (None, ONE)}}
     assert side.cleared == {SOME[-1]: (REV, rows)}
+    assert side.settled == 1, "and once all are handed on, the rest is put in order"
 
 
 async def test_nothing_to_compare_ends_at_once(side: Side, autojump_clock: MockClock) -> None:

@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 from support.given import LIKES, POSTS, did
 
-from backfilld.deliveries import RecordDelivery
+from backfilld.deliveries import AccountDelivery, RecordDelivery
+from backfilld.records.accounts import Policies
 from backfilld.records.sqlite import SqliteStore
 from backfilld.records.store import Counts, Group, Recount
 from backfilld_events.ids import Cid, Nsid, Rev, Rkey
@@ -89,6 +90,26 @@ def test_rows_are_counted_as_they_are_and_not_as_receipts_say(
         db.execute("DELETE FROM record WHERE rkey = 'a'")
     assert store.recount(did(0), THEIRS, {}).recount == Recount(did(0), THEIRS, [(POSTS, 1)])
     assert store.recount(did(7), THEIRS, {}).recount == Recount(did(7), THEIRS, [])
+
+
+def test_after_a_recount_collections_count_what_is_there_whoever_took_rows_away(
+    path: Path,
+) -> None:
+    keep = Policies("keep", "keep", "hide")
+    with closing(SqliteStore.open(path, 20, policies=keep)) as store:
+        store.commit(group(*(record(str(n), OLD, n=n) for n in range(4))), 1)
+        away = AccountDelivery(2, did(1), "away.example", "deactivated")
+        store.commit(Group([], [away], [], []), 1)
+        with closing(sqlite3.connect(path)) as other:
+            other.execute("DELETE FROM record WHERE rkey = '0'")
+            other.execute("UPDATE collection SET hidden = 7")
+            other.commit()
+        store.recount(did(0), THEIRS, {})
+        assert counted(path) == {POSTS: 4}, "what went took no receipt with it"
+        store.count_anew()
+    assert counted(path) == {POSTS: 3}
+    with closing(open_reader(path)) as db:
+        assert db.execute("SELECT hidden FROM collection").fetchall() == [(1,)]
 
 
 def test_what_has_changed_since_it_was_seen_stays(store: SqliteStore, path: Path) -> None:
