@@ -50,15 +50,6 @@ def ctl(tmp_path_factory: pytest.TempPathFactory, module_port: int) -> Iterator[
         yield ctl
 
 
-@pytest.fixture(scope="module")
-def module_port() -> int:
-    import socket
-
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
 def test_status_why_and_doctor_agree_that_all_is_well(ctl: Ctl) -> None:
     assert ctl("status", "--check").startswith("OK  Nothing is waiting.\n")
     assert f"{STATUS} is COMPLETED since " in ctl("why")

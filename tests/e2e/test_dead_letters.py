@@ -49,13 +49,15 @@ def filled(folder: Path) -> None:
         store.commit(Group([shown, hidden], [away], letters, []), 1_800_000_000_000_000)
 
 
-@pytest.fixture
-def machine(tmp_path: Path) -> Iterator[Machine]:
+@pytest.fixture(scope="module")
+def machine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Machine]:
+    """For all tests here: the last one settles the letters."""
     with ExitStack() as stack:
-        machine = Machine(tmp_path, stack, faults=0)
+        folder = tmp_path_factory.mktemp("letters")
+        machine = Machine(folder, stack, faults=0)
         until(lambda: machine.control.get("/admin/health"))
         assert machine.stop() == 0
-        filled(tmp_path)
+        filled(folder)
         machine.start()
         main = {"type": "record", "key": "any", "record": {"type": "object", "properties": {}}}
         lexicon = {"lexicon": 1, "id": STATUS, "defs": {"main": main}}
@@ -78,6 +80,30 @@ def refused(machine: Machine, path: str, body: Any = None) -> Refusal:
 def handled(machine: Machine) -> list[tuple[str, dict[str, Any]]]:
     rows = machine.control.lines("/admin/log", type="dead-letters.handled")
     return [(row["actor"], row["payload"]) for row in rows]
+
+
+def test_a_record_of_a_hidden_account_is_neither_shown_nor_counted(machine: Machine) -> None:
+    get = machine.control.get
+    assert [one["did"] for one in get("/admin/records", collection=STATUS)["records"]] == [did(1)]
+    assert get("/admin/records", collection=STATUS, did=did(2)) == {"records": []}
+    assert get("/admin/stats")["total_records"] == 1
+    with machine.reader("records.db") as db:
+        assert db.execute("SELECT count(*) FROM record").fetchone() == (2,)
+
+
+def test_what_is_asked_wrongly_is_refused_with_the_field(machine: Machine) -> None:
+    assert refused(machine, "x/retry").status == 404
+    assert refused(machine, f"{'9' * 30}/dismiss").status == 404
+    assert refused(machine, "99/reindex").code == "dead-letter-not-found"
+    for body in ({}, {"ids": ["1"], "all": True}):
+        refusal = refused(machine, "bulk/retry", body)
+        assert (refusal.status, str(refusal)) == (400, "must provide 'ids' or 'all: true'")
+    assert refused(machine, "bulk/retry", {"all": True, "collection": "x"}).field == "collection"
+    assert refused(machine, "bulk/retry", {"all": True, "cursor": "x"}).field == "cursor"
+    for query in ({"resolved": "maybe"}, {"cursor": "x"}, {"limit": "101"}, {"collection": "x"}):
+        with pytest.raises(Refusal) as refusal:
+            machine.control.get(PATH, **query)
+        assert refusal.value.field == next(iter(query))
 
 
 def test_letters_are_found_shown_and_settled_and_the_log_says_by_whom(machine: Machine) -> None:
@@ -126,27 +152,3 @@ def test_letters_are_found_shown_and_settled_and_the_log_says_by_whom(machine: M
     ]
     found = get("/admin/records", collection=STATUS)["records"]
     assert sorted(one["rkey"] for one in found) == ["k0", "k2", "k3", "k4", "r"]
-
-
-def test_a_record_of_a_hidden_account_is_neither_shown_nor_counted(machine: Machine) -> None:
-    get = machine.control.get
-    assert [one["did"] for one in get("/admin/records", collection=STATUS)["records"]] == [did(1)]
-    assert get("/admin/records", collection=STATUS, did=did(2)) == {"records": []}
-    assert get("/admin/stats")["total_records"] == 1
-    with machine.reader("records.db") as db:
-        assert db.execute("SELECT count(*) FROM record").fetchone() == (2,)
-
-
-def test_what_is_asked_wrongly_is_refused_with_the_field(machine: Machine) -> None:
-    assert refused(machine, "x/retry").status == 404
-    assert refused(machine, f"{'9' * 30}/dismiss").status == 404
-    assert refused(machine, "99/reindex").code == "dead-letter-not-found"
-    for body in ({}, {"ids": ["1"], "all": True}):
-        refusal = refused(machine, "bulk/retry", body)
-        assert (refusal.status, str(refusal)) == (400, "must provide 'ids' or 'all: true'")
-    assert refused(machine, "bulk/retry", {"all": True, "collection": "x"}).field == "collection"
-    assert refused(machine, "bulk/retry", {"all": True, "cursor": "x"}).field == "cursor"
-    for query in ({"resolved": "maybe"}, {"cursor": "x"}, {"limit": "101"}, {"collection": "x"}):
-        with pytest.raises(Refusal) as refusal:
-            machine.control.get(PATH, **query)
-        assert refusal.value.field == next(iter(query))

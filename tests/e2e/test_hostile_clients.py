@@ -48,7 +48,7 @@ def machine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Machine]:
 
 def connect(machine: Machine) -> socket.socket:
     sock = socket.socket(socket.AF_UNIX)
-    sock.settimeout(5)
+    sock.settimeout(30)
     sock.connect(str(machine.folder / "control.sock"))
     return sock
 

@@ -19,7 +19,7 @@ from backfilld_events.ids import Did, Nsid
 STATUS = Nsid("xyz.statusphere.status")
 OTHER = Nsid("xyz.statusphere.reaction")
 EVERYBODYS, THIRD = Nsid("xyz.statusphere.profile"), Nsid("xyz.statusphere.third")
-EVERY_S = 600.0
+EVERY_S = 150.0
 
 Clock = trio.testing.MockClock
 

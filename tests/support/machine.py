@@ -67,7 +67,7 @@ class Machine:
         in its table [control] and after all tables."""
         sizes = {"page_size": 20, "batch_size": 15, **(config or {})}
         self.folder, self._stack = folder, stack
-        self.control = Control(str(folder / "control.sock"), timeout_s=5)
+        self.control = Control(str(folder / "control.sock"), timeout_s=30)
         command = [str(BIN / "python"), "-m", "backfilld.sandbox.command", "--seed", str(SEED)]
         command += ["--repos", str(REPOS), "--records", f"{RECORDS[0]}-{RECORDS[1]}"]
         command += ["--retry-timeout", "1", "--faults", str(faults), *options]

@@ -64,10 +64,10 @@ async def serving(
     ],
 )
 async def test_an_answer_that_is_none_is_a_failure(said: bytes) -> None:
-    async with serving(said) as url, asking.client(5) as client:
+    async with serving(said) as url, asking.client(1) as client:
         for _ in range(2):  # what the first left behind must not spoil the second
             with pytest.raises(Failure):
-                await Relay(client, lambda: NOON, 2.0).list_page(str(url), POSTS, None, 1000)
+                await Relay(client, lambda: NOON, 0.5).list_page(str(url), POSTS, None, 1000)
         with pytest.raises(Failure):
             await TapHttp(client, str(url), lambda: NOON).hand_over([did(1)]) if (
                 b"200" not in said[:15]
@@ -105,6 +105,6 @@ async def test_an_answer_that_drips_ends_in_time() -> None:
 
 async def test_a_peers_cookies_are_not_kept() -> None:
     said = answer(b'{"repos":[]}', b"set-cookie: a=b; path=/")
-    async with serving(said) as url, asking.client(5) as client:
-        await Relay(client, lambda: NOON, 2.0).list_page(str(url), POSTS, None, 1000)
+    async with serving(said) as url, asking.client(30) as client:
+        await Relay(client, lambda: NOON, 30.0).list_page(str(url), POSTS, None, 1000)
         assert not client.cookies

@@ -57,6 +57,8 @@ class TapAsker:
     async def ask(self, asked: Sequence[Asked]) -> Answers:
         """Asks about all; what was learned is in the log when it returns. When Tap is not there,
         some are left out."""
+        if not asked:
+            return Answers({}, there=True)
         position = self._journal.state.position
         answers, unreadable = Answers({}, there=True), set[int]()
         places = iter(asked)

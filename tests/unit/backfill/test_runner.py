@@ -22,7 +22,7 @@ from backfilld_events.ids import Nsid
 
 STATUS = Nsid("xyz.statusphere.status")
 OTHERS = tuple(Nsid(f"xyz.statusphere.{name}") for name in ("one", "two", "three"))
-HOUR = 3600.0
+LONG = 900.0  # seconds
 
 Clock = trio.testing.MockClock
 
@@ -67,7 +67,7 @@ async def test_a_paused_job_begins_no_further_step_and_goes_on_where_it_stopped(
             await lab.until(lambda: job not in busy(lab))
             stopped = lab.job(job)[0]
             assert not stopped.listed, "in the middle of the listing"
-            await trio.sleep(HOUR)
+            await trio.sleep(LONG)
             assert lab.job(job)[0] == stopped, "nothing has happened to it"
             await desk.submit(ResumeJob(job), "uid:7")
             await lab.until_synced(job)
@@ -111,7 +111,7 @@ async def test_a_pause_that_is_taken_back_at_once_costs_nothing(
 async def test_a_paused_job_does_not_try_a_peer_again_that_is_down(
     tmp_path: Path, autojump_clock: Clock
 ) -> None:
-    tap = FaultPlan(down=[(0.0, 1.1 * HOUR)])
+    tap = FaultPlan(down=[(0.0, 1.1 * LONG)])
     async with SandboxNetwork(world(60), tap_faults=tap) as network:
         lab = Lab(tmp_path, network)
         async with lab.living() as (_, desk):
@@ -120,7 +120,7 @@ async def test_a_paused_job_does_not_try_a_peer_again_that_is_down(
             await desk.submit(PauseJob(job), "uid:7")
             await lab.until(lambda: job not in busy(lab))
             before = said_of(lab, job)
-            await trio.sleep(HOUR)
+            await trio.sleep(LONG)
             assert said_of(lab, job) == before
             await desk.submit(ResumeJob(job), "uid:7")
             await lab.until_synced(job)
@@ -202,7 +202,7 @@ async def test_jobs_that_wait_for_the_relay_keep_no_job_waiting_that_needs_tap_a
     tmp_path: Path, autojump_clock: Clock
 ) -> None:
     """And when the relay answers again, they go on by themselves."""
-    down = FaultPlan(down=[(0.0, HOUR)])
+    down = FaultPlan(down=[(0.0, LONG)])
     async with SandboxNetwork(world(60, STATUS, *OTHERS), relay_faults=down) as network:
         lab = Lab(tmp_path, network, attempts_max=10_000)
         lab.config = replace(lab.config, jobs=replace(lab.config.jobs, concurrent=2))
@@ -217,7 +217,7 @@ async def test_jobs_that_wait_for_the_relay_keep_no_job_waiting_that_needs_tap_a
             urgent = await lab.start(desk, StartJob(STATUS, named, priority=5))
             await lab.until(lambda: lab.job(urgent)[0].outcome == "completed", within_s=60)
             assert not any(lab.job(job)[0].listing.pages for job in stalled)
-            await trio.sleep(HOUR)
+            await trio.sleep(LONG)
             await lab.until(lambda: not journal.state.jobs)
             assert {lab.job(job)[0].outcome for job in stalled} == {"completed"}
 
@@ -225,13 +225,13 @@ async def test_jobs_that_wait_for_the_relay_keep_no_job_waiting_that_needs_tap_a
 async def test_while_the_relay_is_down_no_more_than_twice_the_limit_begin(
     tmp_path: Path, autojump_clock: Clock
 ) -> None:
-    down = FaultPlan(down=[(0.0, HOUR)])
+    down = FaultPlan(down=[(0.0, LONG)])
     async with SandboxNetwork(world(60, STATUS, *OTHERS), relay_faults=down) as network:
         lab = Lab(tmp_path, network, attempts_max=10_000)
         lab.config = replace(lab.config, jobs=replace(lab.config.jobs, concurrent=1))
         async with lab.living() as (journal, desk):
             jobs = [await lab.start(desk, lexicon(nsid)) for nsid in (STATUS, *OTHERS)]
-            await trio.sleep(HOUR / 2)
+            await trio.sleep(LONG / 2)
             states = [standing_of(lab, journal, job) for job in jobs]
             assert states == ["stalled", "stalled", "pending", "pending"]
             assert busy(lab) == set(jobs[:2])
@@ -245,7 +245,7 @@ async def test_a_limit_that_was_raised_by_a_reload_is_in_force_within_the_minute
         network.relay_faults.script(None, "hang")
         lab = Lab(tmp_path, network)
         lab.config = replace(lab.config, jobs=replace(lab.config.jobs, concurrent=1))
-        lab.config = replace(lab.config, relay=replace(lab.config.relay, timeout=Duration(HOUR)))
+        lab.config = replace(lab.config, relay=replace(lab.config.relay, timeout=Duration(LONG)))
         async with lab.living() as (journal, desk):
             await lab.start(desk, lexicon(STATUS))
             await lab.until(lambda: network.relay_faults.fired["hang"] == 1)
@@ -286,7 +286,7 @@ async def test_a_job_that_was_paused_stays_paused_after_a_restart(
         async with lab.living() as (_, desk):
             stopped = lab.job(job)[0]
             assert stopped.paused is not None
-            await trio.sleep(HOUR)
+            await trio.sleep(LONG)
             assert lab.job(job)[0].handed_off == stopped.handed_off
             assert not busy(lab)
             await desk.submit(ResumeJob(job), "uid:7")

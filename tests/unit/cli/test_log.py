@@ -91,7 +91,7 @@ def test_following_shows_each_event_at_once_and_ctrl_c_leaves_it(daemon: FakeDae
     seen = [json.loads(following.stdout.readline()) for _ in range(2)]
     assert [one["position"] for one in seen] == [1, 2]
     following.send_signal(signal.SIGINT)
-    out, _ = following.communicate(timeout=10)
+    out, _ = following.communicate(timeout=60)
     assert (following.returncode, out) == (130, "")
     assert daemon.asked[0][2] == {"tail": ["50"], "follow": ["true"]}
 

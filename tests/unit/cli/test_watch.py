@@ -145,7 +145,7 @@ def test_ctrl_c_exits_130_and_says_that_the_job_goes_on(daemon: FakeDaemon) -> N
     assert watching.stdout is not None
     assert "running" in watching.stdout.readline()
     watching.send_signal(signal.SIGINT)
-    _, err = watching.communicate(timeout=10)
+    _, err = watching.communicate(timeout=60)
     assert watching.returncode == 130
     assert err == "\nThe job goes on.\nlook again: backfillctl watch 3b0d4f7e\n"
 
@@ -208,3 +208,15 @@ def test_rates_and_ends_stand_beside_the_lanes(daemon: FakeDaemon) -> None:
     assert "1,204,551 records  480 records/s" in seen
     assert "in 40-60 min, not counting 58 parked" in seen
     assert "by Tap" not in seen
+
+
+def test_whoever_watches_a_job_that_a_broken_log_holds_up_is_told_and_not_kept(
+    daemon: FakeDaemon, ctl: Ctl
+) -> None:
+    daemon.answers(JOBS, [listed(job())])
+    daemon.answers(ONE, {**msgspec.to_builtins(job("stalled")), "reason": "log_broken"})
+    ran = ctl("watch")
+    assert ran.code == 8
+    assert ran.err == (
+        "error: The sentence of stalled.\n  fix: see what is wrong: backfillctl log verify\n"
+    )
