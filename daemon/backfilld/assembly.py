@@ -179,9 +179,7 @@ def _menders(all_: _Common) -> list[Callable[[], Awaitable[None]]]:
     """Learn how the repositories stand, and do what they need."""
     lanes, journal, clock, config = all_.lanes, all_.journal, all_.clock, all_.given.config
     sent = partial(_sent, journal, all_.settings, lanes)
-    sweeper = Sweeper(
-        all_.opened.store, all_.index_worker, all_.ledger, clock, all_.wanted, sent
-    )  # fmt: skip
+    sweeper = Sweeper(all_.opened.store, all_.index_worker, all_.ledger, clock, all_.wanted, sent)
     observer = Observer(
         all_.asker, lanes.due, lanes.with_tap, journal, clock, lambda: config().tap.info_rate
     )
@@ -212,9 +210,7 @@ def _stalls(all_: _Common, pump: Pump) -> StallWatch:
         cure=None if child is None else partial(_started_anew, child, all_.outings),
     )
     timeout = fetch_timeout(all_.settings.tap.env.get("TAP_REPO_FETCH_TIMEOUT", ""))
-    return StallWatch(
-        all_.settings.tap.url, senses, all_.asker, all_.journal, all_.clock, timeout
-    )  # fmt: skip
+    return StallWatch(all_.settings.tap.url, senses, all_.asker, all_.journal, all_.clock, timeout)
 
 
 def _door(
@@ -228,6 +224,7 @@ def _door(
 ) -> Door:
     opened, journal, clock = all_.opened, all_.journal, all_.clock
     store, worker, ledger, network = opened.store, all_.index_worker, all_.ledger, opened.network
+    recounter = Recounter(store, worker, ledger)
     return Door(
         desk=desk,
         journal=journal,
@@ -244,9 +241,7 @@ def _door(
         letters=DeadLetters(store, worker, ledger, clock, all_.wanted, network.records.now),
         network=network,
         send_samples=notifier.send_samples,
-        reconciler=reconciler(
-            journal, network, all_.lanes, Recounter(store, worker, ledger).recount
-        ),
+        reconciler=reconciler(journal, network, all_.lanes, recounter.recount, recounter.settle),
         verification=all_.proof.known,
         verify_now=all_.proof.verifier.ask,
         tap_child=all_.child,

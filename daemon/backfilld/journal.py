@@ -53,6 +53,9 @@ class Journal:
         self._closing = False
         self._writing = trio.Lock()
         self.frozen = ""  # why
+        self.freezing = (
+            trio.Event()
+        )  # is set when it is: for whoever waits for what comes of an event
 
     @property
     def state(self) -> State:
@@ -105,6 +108,7 @@ class Journal:
         """Refuses every append from now on, those that wait too. When it returns, the file's own
         connection refuses to write as well."""
         self.frozen = why
+        self.freezing.set()
         async with self._writing:
             await self._worker(self._log.freeze)
 
@@ -114,8 +118,9 @@ class Journal:
 
     async def distrust(self) -> None:
         """The next start makes the projections anew from the log. Raises Frozen."""
-        self.check()
-        await self._worker(self._log.distrust)
+        async with self._writing:  # or the log may be frozen in between
+            self.check()
+            await self._worker(self._log.distrust)
 
     async def run(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
         """Writes until cancelled. What was queued by then is written first; an error of the file

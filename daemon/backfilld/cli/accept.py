@@ -52,7 +52,8 @@ def _decide(settings: Config, folder: Path, reason: str, *, yes: bool) -> None:
     except OSError as error:
         say.err(f"error: log.checkpoint_file: {file} cannot be read: {error.strerror}")
         sys.exit(say.USAGE)
-    found = accept.look(log, kept)
+    marked = mark.read(folder)
+    found = accept.look(log, kept, marked=marked)
     if not found.breaks and not found.guards:
         mark.remove(folder)
         say.out("The log verifies: there is nothing to accept. Start backfilld again.")
@@ -61,7 +62,7 @@ def _decide(settings: Config, folder: Path, reason: str, *, yes: bool) -> None:
     if not yes:
         _ask()
     written = accept.accept(log, found, reason, f"uid:{os.getuid()}", system())
-    if accept.look(log, kept) != accept.Found([], []):
+    if accept.look(log, kept, marked=marked) != accept.Found([], []):
         raise accept.Unacceptable("it does not verify even so; this is a bug in backfilld")
     mark.remove(folder)
     said = f"Accepted: event {', '.join(f'#{one}' for one in written)} says so. " if written else ""

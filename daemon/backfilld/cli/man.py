@@ -55,7 +55,7 @@ def _backfilld() -> Iterator[str]:
     yield from roff.item(bold("SIGTERM"), "Stop: commit and acknowledge what was received first.")
     yield from roff.item(bold("SIGHUP"), "Read the configuration again: the keys marked [r].")
     yield roff.section("exit status")
-    for code in (2, 6, 8):
+    for code in (2, 6, 7, 8, 130):
         yield from roff.item(bold(str(code)), EXITS[code])
     yield from _see_also("backfilld")
 
@@ -111,12 +111,15 @@ def _head(name: str, number: int, what: str, command: click.Command) -> Iterator
 
 
 def _commands(group: click.Group, path: str) -> Iterator[str]:
-    context = click.Context(group, info_name=path)
+    # with its settings: the first context that asks for -h decides for good how it is spelled
+    context = click.Context(group, info_name=path, **group.context_settings)
     for name in group.list_commands(context):
         command = group.get_command(context, name)
         if command is None:
             continue
-        inner = click.Context(command, info_name=f"{path} {name}")
+        inner = click.Context(
+            command, context, info_name=f"{path} {name}", **command.context_settings
+        )
         usage = " ".join(inner.command.collect_usage_pieces(inner))
         yield roff.subsection(f"{path} {name} {usage}".removeprefix(f"{PROGRAM} "))
         yield from roff.paragraphs((command.help or "").replace("\b", ""))

@@ -44,6 +44,8 @@ def _doubts(found: Found) -> Iterator[str]:
         yield f"Tap has forgotten {forgotten:,}, which are handed to it again by themselves"
     if silent := found.classes.get(Class.HANDED_OFF, 0):
         yield f"of {silent:,} that Tap was given nothing has come yet"
+    if held := found.classes.get(Class.HELD, 0):
+        yield f"Tap sends nothing again of {held:,} that are held, until they are fetched anew"
 
 
 def _doubts_of_tap(connected: bool, census: bool) -> Iterator[str]:

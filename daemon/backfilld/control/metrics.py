@@ -98,7 +98,11 @@ def _families(it: Measured) -> Iterator[Family]:
     if it.verifies is not None:
         yield _one("log_verify_ok", "1: the log has verified since the start.", int(it.verifies))
     if it.verified_s is not None:
-        yield _one("log_verify_age_seconds", "How long ago it last did so.", it.verified_s)
+        yield _one(
+            "log_verify_age_seconds",
+            "How long ago it last did so, or the start was.",
+            it.verified_s,
+        )
     yield _one("disk_free_bytes", "Free on the disk of data_dir.", it.disk_free)
 
 

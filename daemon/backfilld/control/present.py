@@ -101,7 +101,7 @@ def job_detail(
         eta=outlook.etas(job, stands, classes, samples),
         estimate=outlook.first_estimate(job),
         next=outlook.comes_next(job, stands, classes),
-        actions=outlook.actions(stands.state, job.ended_at is not None),
+        actions=outlook.actions(stands.state, job.ended_at is not None, frozen=scene.frozen),
         failures=[
             FailureShape(one.did, one.kind.name.lower(), reason(one), one.since) for one in unfit
         ],

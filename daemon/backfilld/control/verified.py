@@ -28,6 +28,7 @@ def log_shape(position: int, *, rebuilt: bool, known: Verification) -> LogShape:
         under_way=None if at is None or known.problem is not None else WalkShape(*at),
         problem=_problem(known),
         checkpoint_fault=known.checkpoint.fault,
+        verify_fault=known.fault,
     )
 
 
@@ -52,7 +53,16 @@ def verification_shape(known: Verification) -> VerificationShape:
         hash=known.hash.hex() if known.at is not None else None,
         at=_text(known.at),
         problem=_problem(known),
+        fault=known.fault,
     )
+
+
+def age_s(known: Verification, now: float, *, again: bool) -> float | None:
+    """How long ago all of the log verified; since the start, when it has not yet; None: that is
+    not to be expected, for it is not verified `again` and again."""
+    if known.at is None and not again:
+        return None
+    return round(max(0.0, now - (known.began if known.at is None else known.at)), 3)
 
 
 def unbroken(known: Verification) -> str:
@@ -67,9 +77,11 @@ def _state(known: Verification) -> tuple[str, str]:
     if known.under_way is not None:
         position, upto = known.under_way
         return "running", f"It is at event {position:,} of {upto:,}."
+    lately = f". Later {known.fault}" if known.fault else ""
     if known.at is not None:
-        return "ok", f"{unbroken(known)}; #{known.whole} is {known.hash.hex()}"
-    return "none", "It has not been verified since backfilld started."
+        return "ok", f"{unbroken(known)}; #{known.whole} is {known.hash.hex()}{lately}"
+    why = f": {known.fault}" if known.fault else ""
+    return "none", f"It has not been verified since backfilld started{why}."
 
 
 def _problem(known: Verification) -> BreakShape | None:

@@ -120,8 +120,9 @@ def saying(job: JobShape) -> Saying:
 
 def rows(jobs: Sequence[JobShape]) -> dict[str, Any]:
     """What the table of these jobs needs."""
+    frozen = any(job.reason == "log_broken" for job in jobs)
     actions: dict[str, list[ActionShape]] = {
-        job.id: outlook.actions(cast(State, job.state), job.completed_at is not None)
+        job.id: outlook.actions(cast(State, job.state), job.completed_at is not None, frozen=frozen)
         for job in jobs
     }
     return {"jobs": jobs, "actions": actions}

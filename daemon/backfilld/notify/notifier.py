@@ -58,23 +58,26 @@ class Notifier:
     async def run(self) -> None:
         """Runs until cancelled; returns at once when there is nobody to tell."""
         world = self._outside
-        if self._settings.notify or self._journal.state.notices.targets:
-            async with self._opened() as (reading, wanted):
-                await self._settle(reading, wanted)
-                self._couriers = [
-                    Courier(one, self._journal, reading.letter, world.clock, world.jitter)
-                    for one in wanted
-                ]
-                self._ready.set()
-                if wanted:
-                    await self._live(reading)
-        self._ready.set()
+        try:
+            if self._settings.notify or self._journal.state.notices.targets:
+                async with self._opened() as (reading, wanted):
+                    await self._settle(reading, wanted)
+                    self._couriers = [
+                        Courier(one, self._journal, reading.letter, world.clock, world.jitter)
+                        for one in wanted
+                    ]
+                    self._ready.set()
+                    if wanted:
+                        await self._live(reading)
+        finally:
+            self._ready.set()
 
     async def send_samples(self, actor: str) -> Samples:
         """Sends a sample to every target at once; what became of each. Is in the log when it
         returns. Raises journal.Frozen."""
         self._journal.check()
         await self._ready.wait()
+        self._journal.check()
         sampled: list[Sampled] = []
         letter = sample(self._outside.clock())
 

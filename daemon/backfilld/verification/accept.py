@@ -24,7 +24,8 @@ from backfilld_events.log.append import Append
 from backfilld_events.log.file import open_writer
 from backfilld_events.row import COLUMNS, NewEvent, from_columns
 
-from .rounds import Round, accepted_in, opened
+from .known import Problem
+from .rounds import Rewritten, Round, accepted_in, opened, remembered
 from .start import PORTION, Progress
 
 BREAKS_MAX = 1_000
@@ -55,9 +56,14 @@ class Unacceptable(Exception):
         self.hint = hint
 
 
-def look(path: Path, kept: list[Checkpoint], progress: Progress = lambda _: None) -> Found:
-    """All that is wrong with the log at `path`. `kept` are the checkpoints of checkpoint_file.
-    Raises Unacceptable."""
+def look(
+    path: Path,
+    kept: list[Checkpoint],
+    progress: Progress = lambda _: None,
+    marked: Problem | None = None,
+) -> Found:
+    """All that is wrong with the log at `path`. `kept` are the checkpoints of checkpoint_file,
+    `marked` is what was found before. Raises Unacceptable."""
     try:
         with opened(path) as source:
             breaks = _breaks(source, progress)
@@ -65,6 +71,10 @@ def look(path: Path, kept: list[Checkpoint], progress: Progress = lambda _: None
             if any(one.startswith("table ") for one in wrong):
                 raise Unacceptable(f"the log's table is not what it was: {', '.join(wrong)}")
             _hold_against(source, kept)
+            try:
+                remembered(source, marked)
+            except Rewritten as rewritten:
+                breaks = _with_end(source, breaks, rewritten)
     except Broken as broken:
         raise Unacceptable(str(broken)) from broken
     except sqlite3.DatabaseError as error:
@@ -103,15 +113,19 @@ def _breaks(source: LogFile, progress: Progress) -> list[Break]:
     known, found = dict(accepted_in(source)), list[Break]()
     upto, walk = source.upto(), Walk(0, chain.GENESIS, unseen=0, known=known)
     before = -1
+    unseen: int | None = 0
     while before < walk.position < upto:
-        before = walk.position
+        before, last = walk.position, dict(walk.last)
         try:
             walk.over(islice(read.columns(source.db, before or None, upto), PORTION))
+            unseen = None if walk.passed else unseen
             progress(walk.position)
         except Broken as broken:
             found.append(_to_pass(source, broken, known))
-            walk, before = Walk(before, walk.hash, unseen=None, known=known), -1
-    # what streams did after a break was not looked at above
+            # as it was before this portion: else a stream's first row would be no break any more
+            walk, before = Walk(before, walk.hash, unseen=unseen, known=known), -1
+            walk.last.update(last)
+    # and what a verification says, from end to end
     while True:
         one = Round(source, known=known)
         try:
@@ -139,6 +153,18 @@ def _to_pass(source: LogFile, broken: Broken, known: dict[int, bytes]) -> Break:
         raise broken
     known[row.position] = link
     return Break(row.position, link, broken.what)
+
+
+def _with_end(source: LogFile, breaks: list[Break], rewritten: Rewritten) -> list[Break]:
+    """What is not what we wrote is accepted as it ends now. Raises `rewritten` if nothing is left,
+    sqlite3.Error."""
+    query = f"SELECT {COLUMNS} FROM event ORDER BY position DESC LIMIT 2"
+    last = [from_columns(columns) for columns in source.db.execute(query)]
+    if not last:
+        raise rewritten
+    link = last[0].linked(last[1].hash if last[1:] else chain.GENESIS)
+    end = Break(last[0].position, link, rewritten.what)
+    return [*(one for one in breaks if one.position != end.position), end]
 
 
 def _hold_against(source: LogFile, kept: list[Checkpoint]) -> None:

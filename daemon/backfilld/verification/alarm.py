@@ -17,6 +17,7 @@ from ..journal import Frozen, Journal
 from ..worker import Worker
 from . import start
 from .known import REMEDY, Problem, Verification
+from .rounds import problem_of
 
 
 class Alarm:
@@ -37,7 +38,7 @@ class Alarm:
 
     async def sound(self, broken: Broken) -> None:
         """The log was found not to verify."""
-        problem = Problem(broken.position, broken.what, self._clock())
+        problem = problem_of(broken, self._clock())
         with trio.CancelScope(shield=True):  # also when all ends just now
             self._known.problem = problem
             await self._freeze(problem)

@@ -31,6 +31,7 @@ def proof(
     clock: Clock,
 ) -> Proof:
     """`known` is what the start found."""
+    known.began = clock()
     folder = Path(config().data_dir)
     alarm = Alarm(known, journal, folder, worker(), clock)
     return Proof(

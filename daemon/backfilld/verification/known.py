@@ -14,11 +14,13 @@ REMEDY = (
 
 class Problem(Struct, frozen=True):
     """The log does not verify: `position` is the first that is wrong, FILE if it is none, `since`
-    (unix seconds) when it was seen."""
+    (unix seconds) when it was seen. `end` is the hash, hexadecimal, that it ended with when it
+    followed from itself, but was not what we wrote; else empty."""
 
     position: int
     what: str
     since: float
+    end: str = ""
 
     @property
     def sentence(self) -> str:
@@ -46,15 +48,19 @@ class Kept(Struct, frozen=True):
 class Verification(Struct):
     """`whole`: all up to this position has verified since the start, `hash` is the one there, and
     `at` (unix seconds) when that was; 0 and None: not yet. `passed` are the positions of breaks
-    that somebody has accepted. `tail`: the start looked from this
-    position on. `under_way`: (position, upto) of a verification that is going on or was asked for.
+    that somebody has accepted. `tail`: the start looked from this position on. `under_way`:
+    (position, upto) of a verification that is going on or was asked for. `began` (unix seconds) is
+    when this life did. `fault`: why the last could not read the log; empty: it could, or there was
+    none.
     """
 
+    began: float = 0.0
     whole: int = 0
     hash: bytes = b""
     at: float | None = None
     passed: tuple[int, ...] = ()
     tail: int | None = None
     under_way: tuple[int, int] | None = None
+    fault: str = ""
     problem: Problem | None = None
     checkpoint: Kept = Kept()

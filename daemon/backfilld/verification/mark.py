@@ -31,7 +31,8 @@ def read(folder: Path) -> Problem | None:
 
 
 def write(folder: Path, problem: Problem) -> None:
-    """Makes the mark; it is durable when this returns. Raises OSError."""
+    """Makes the mark; it is durable when this returns. Raises OSError; even then there may be one,
+    which does not say why: a full disk takes an empty file."""
     path, new = folder / NAME, folder / f"{NAME}.new"
     handle = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o640)
     try:
@@ -39,8 +40,8 @@ def write(folder: Path, problem: Problem) -> None:
         os.fsync(handle)
     finally:
         os.close(handle)
-    new.replace(path)
-    _sync(folder)
+        new.replace(path)
+        _sync(folder)
 
 
 def remove(folder: Path) -> None:

@@ -10,6 +10,8 @@ from contextlib import contextmanager
 from itertools import islice
 from pathlib import Path
 
+import msgspec
+
 from backfilld_events import chain
 from backfilld_events.audit import guards
 from backfilld_events.audit.against import against
@@ -20,11 +22,27 @@ from backfilld_events.codec import Undecodable
 from backfilld_events.log import read
 from backfilld_events.log.file import BadFile
 
-from .known import FILE
+from .known import FILE, Problem
 
 PORTION = 500  # events
 
+# one statement, so that no append comes in between
+_ENDS = (
+    "SELECT {}, (SELECT max(position) FROM event),"
+    " (SELECT hash FROM event ORDER BY position DESC LIMIT 1)"
+)
+_FOLDED = "(SELECT value FROM folded WHERE name = 'position')"
+
 _CORRUPT = frozenset({sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB})
+
+
+class Rewritten(Broken):
+    """The log follows from itself, but is not what we wrote. `end` is the hash that it ends with,
+    hexadecimal."""
+
+    def __init__(self, position: int, what: str, end: str) -> None:
+        super().__init__(position, what)
+        self.end = end
 
 
 class Round:
@@ -34,14 +52,17 @@ class Round:
         self,
         source: LogFile,
         kept: Sequence[Checkpoint] = (),
+        own: Sequence[Checkpoint] = (),
         *,
         tail: int | None = None,
         known: Known | None = None,
+        marked: Problem | None = None,
     ) -> None:
-        """`tail`: so many events are looked at, from one whose hash is taken on trust; None: all.
-        `known` are breaks to be passed, None: those that the log itself says were accepted. Raises
-        Broken, sqlite3.Error."""
-        self._source, self._kept = source, kept
+        """`kept` are checkpoints from elsewhere, `own` those that we know ourselves. `tail`: so
+        many events are looked at, from one whose hash is taken on trust; None: all. `known` are
+        breaks to be passed, None: those that the log itself says were accepted. `marked`: what was
+        found before. Raises Broken, sqlite3.Error."""
+        self._source, self._kept, self._own, self._marked = source, kept, own, marked
         with _telling(FILE):
             self.upto = source.upto()
             trusted = [] if tail is None else read.newest(source.db, 1, upto=self.upto - tail)
@@ -74,7 +95,38 @@ class Round:
             if wrong := guards.missing(self._source.db):
                 raise Broken(FILE, f"events in it can be changed: {', '.join(wrong)}")
             against(self._source, self._kept)
+            try:
+                against(self._source, self._own)
+            except Broken as broken:
+                raise Rewritten(broken.position, broken.what, self._walk.hash.hex()) from broken
+            remembered(self._source, self._marked)
         return self._walk.verified()
+
+
+def remembered(source: LogFile, marked: Problem | None) -> None:
+    """Holds a log that follows from itself against what is remembered beside it: how far it was
+    folded, and the end that it had when it was found, as `marked`, not to be what we wrote. Raises
+    Rewritten, sqlite3.Error."""
+    there = source.db.execute("SELECT 1 FROM sqlite_schema WHERE name = 'folded'").fetchone()
+    ends = _ENDS.format(_FOLDED if there else "NULL")
+    folded, upto, end = source.db.execute(ends).fetchone()
+    upto, end = upto or 0, end or b""
+    try:
+        position = msgspec.msgpack.decode(folded or b"\0", type=int)
+    except (msgspec.MsgspecError, TypeError):  # then the next start makes it anew
+        position = 0
+    if position > upto:
+        told = f"what was folded from it goes up to #{position}"
+        cut = f"the log ends with #{upto}, its tail is cut off: {told}"
+        raise Rewritten(upto + 1, cut, end.hex())
+    if marked is not None and marked.end and marked.end == end.hex():
+        raise Rewritten(marked.position, marked.what, marked.end)
+
+
+def problem_of(broken: Broken, since: float) -> Problem:
+    """What is known of it from now on; `since` in unix seconds."""
+    end = broken.end if isinstance(broken, Rewritten) else ""
+    return Problem(broken.position, broken.what, since, end)
 
 
 def opened(path: Path) -> LogFile:

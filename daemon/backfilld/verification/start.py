@@ -20,7 +20,7 @@ from backfilld_events.log.file import APPLICATION_ID, BadFile, open_reader
 from ..config.keys import LogConfig
 from . import checkpoints, mark
 from .known import FILE, Kept, Problem, Verification
-from .rounds import Round, opened
+from .rounds import Round, opened, problem_of
 
 TAIL_EVENTS = 10_000
 PORTION = 5_000  # events: nothing else waits yet
@@ -42,10 +42,10 @@ def check(
     path, is_settled = folder / "events.db", True
     try:
         if how != "none":
-            is_settled = _look(known, path, how, _kept(known, settings, how), progress)
+            is_settled = _look(known, path, how, _kept(known, settings, how), marked, progress)
     except Broken as broken:
         since = now if marked is None else marked.since
-        known.problem = Problem(broken.position, broken.what, since)
+        known.problem = problem_of(broken, since)
         put(folder, known.problem)
         return known
     except sqlite3.DatabaseError as error:
@@ -74,7 +74,12 @@ def put(folder: Path, problem: Problem) -> None:
 
 
 def _look(
-    known: Verification, path: Path, how: str, kept: list[Checkpoint], progress: Progress
+    known: Verification,
+    path: Path,
+    how: str,
+    kept: list[Checkpoint],
+    marked: Problem | None,
+    progress: Progress,
 ) -> bool:
     """False: this says nothing of it, whoever opens it for writing does. Raises Broken, BadFile,
     sqlite3.Error."""
@@ -90,7 +95,8 @@ def _look(
     with opened(path) as source:
         if _is_newer(source):
             return False
-        one = Round(source, kept, tail=TAIL_EVENTS if how == "tail" else None)
+        tail = TAIL_EVENTS if how == "tail" else None
+        one = Round(source, kept, tail=tail, marked=marked)
         while one.portion(PORTION):
             progress(one.position)
         done = one.finish()

@@ -73,6 +73,7 @@ class Verifier:
                 return
             except (sqlite3.Error, OSError) as error:
                 self._log.warning("the log could not be verified", reason=str(error))
+                self._known.fault = f"it could not be read: {error}"
                 self._known.under_way = self._pending()
                 await due(began, lambda: RETRY_S, self._asked)
                 continue
@@ -80,9 +81,9 @@ class Verifier:
             await due(began, every, self._asked)
 
     async def _round(self) -> Verified:
-        kept = await self._kept()
+        kept, own = await self._kept(), self._own()
         with await self._worker(opened, self._path) as source:
-            one = await self._worker(Round, source, kept)
+            one = await self._worker(Round, source, kept, own)
             more = True
             while more:
                 began = trio.current_time()
@@ -93,23 +94,25 @@ class Verifier:
             return await self._worker(one.finish)
 
     async def _kept(self) -> list[Checkpoint]:
-        """What the log is held against: what the file has, and what we know ourselves."""
-        known, head, now = self._known, self._journal.head, utc_text(self._clock())
-        kept: list[Checkpoint] = []
         if file := self._config().checkpoint_file:
             with suppress(OSError):  # who writes it tells it
-                kept = await self._worker(checkpoints.last, Path(file))
+                return await self._worker(checkpoints.last, Path(file))
+        return []
+
+    def _own(self) -> list[Checkpoint]:
+        known, head, now = self._known, self._journal.head, utc_text(self._clock())
+        own: list[Checkpoint] = []
         if head.position:
-            kept.append(Checkpoint(origin(head.first), head.position, head.hash, now))
+            own.append(Checkpoint(origin(head.first), head.position, head.hash, now))
         if known.at is not None and known.whole:
             at = utc_text(known.at)
-            kept.append(Checkpoint(origin(head.first), known.whole, known.hash, at))
-        return kept
+            own.append(Checkpoint(origin(head.first), known.whole, known.hash, at))
+        return own
 
     def _take(self, done: Verified) -> None:
         known = self._known
         known.whole, known.hash, known.at = done.position, done.hash, self._clock()
-        known.passed = done.passed
+        known.passed, known.fault = done.passed, ""
         known.under_way = self._pending()
         self._log.info("the log verifies", position=done.position, accepted=[*done.passed])
 

@@ -13,9 +13,11 @@ from support.given import POSTS, page, started
 from support.tampering import ended_at, tampered
 
 from backfilld.cli.daemon import main
+from backfilld.config.keys import LogConfig
 from backfilld.datadir import only_one
 from backfilld.verification import mark
 from backfilld.verification.known import Problem
+from backfilld.verification.start import check
 from backfilld_events.eventlog import EventLog
 from backfilld_events.log.append import Append
 from backfilld_events.row import NewEvent
@@ -133,3 +135,27 @@ def test_without_a_log_there_is_nothing_to_decide(run: Run, data: Path) -> None:
     (data / "events.db").unlink()
     ran = run("--reason", "x")
     assert (ran.exit_code, "there is no events.db" in ran.stderr) == (2, True)
+
+
+def test_a_tail_that_was_cut_off_is_accepted_as_the_log_ends_now(run: Run, data: Path) -> None:
+    tampered(data / "events.db", "DELETE FROM event WHERE position = 3")
+    assert check(data, LogConfig(), 1.8e9).problem is not None
+    ran = run("--reason", "we go on", "--yes")
+    assert ran.exit_code == 0, ran.output
+    assert "  event 2: the log ends with #2, its tail is cut off" in ran.stderr
+    assert ran.stdout == "Accepted: event #3 says so. The log verifies. Start backfilld again.\n"
+    assert check(data, LogConfig(), 1.8e9).problem is None
+
+
+def test_a_chain_made_anew_that_a_daemon_saw_is_accepted_as_the_log_ends_now(
+    run: Run, data: Path
+) -> None:
+    tampered(data / "events.db", EDIT, relink=True)
+    end = ended_at(data / "events.db")[1].hex()
+    mark.write(data, Problem(1, "the log is not what it was", 1.8e9, end))
+    assert check(data, LogConfig(), 1.9e9).problem == mark.read(data)
+    ran = run("--reason", "we go on", "--yes")
+    assert ran.exit_code == 0, ran.output
+    assert "  event 3: the log is not what it was\n" in ran.stderr
+    assert check(data, LogConfig(), 1.9e9).problem is None
+    assert mark.read(data) is None

@@ -79,6 +79,8 @@ def test_one_that_ends_without_a_word_is_no_success(daemon: FakeDaemon, ctl: Ctl
     ran = ctl("log", "verify")
     assert (ran.code, ran.out) == (1, "")
     assert "could not be read" in ran.err
+    daemon.answers(GET, told(fault="it could not be read: disk I/O error", **earlier))
+    assert "error: not verified: it could not be read: disk I/O error\n" in ctl("log", "verify").err
     daemon.answers(GET, told(**{**earlier, "at": NOON + 1}))
     assert ctl("log", "verify").code == 0
 

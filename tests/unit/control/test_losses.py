@@ -47,6 +47,7 @@ def test_none_is_said_only_with_its_three_proofs() -> None:
         ({"total": 34_113}, "1 are unexplained"),
         ({"faults": {Fault.FORGOTTEN: 3}}, "Tap has forgotten 3"),
         ({"classes": {**ALL, Class.HANDED_OFF: 5}}, "of 5 that Tap was given nothing has come yet"),
+        ({"classes": {**ALL, Class.HELD: 5}}, "Tap sends nothing again of 5 that are held"),
         ({"census": True}, "is asked about each"),
         ({"connected": False}, "Tap is not reached"),
     ],

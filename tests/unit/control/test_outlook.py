@@ -171,9 +171,9 @@ def test_a_job_that_is_held_up_goes_on_by_itself() -> None:
 
 
 def test_actions_that_cannot_be_taken_say_why() -> None:
-    def why_not(job: Job) -> dict[str, str | None]:
+    def why_not(job: Job, *, frozen: bool = False) -> dict[str, str | None]:
         state = stands(job).state
-        listed = outlook.actions(state, job.ended_at is not None)
+        listed = outlook.actions(state, job.ended_at is not None, frozen=frozen)
         assert all(one.allowed == (one.why_not is None) for one in listed)
         return {one.action: one.why_not for one in listed}
 
@@ -183,3 +183,4 @@ def test_actions_that_cannot_be_taken_say_why() -> None:
     ending = evolve(LISTED, JobCancelAsked(reason=""), NOON)
     assert set(why_not(ending).values()) == {"it is being cancelled"}
     assert set(why_not(ENDED).values()) == {"it has ended: completed"}
+    assert set(why_not(paused, frozen=True).values()) == {"the log does not verify"}

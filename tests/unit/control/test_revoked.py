@@ -29,7 +29,9 @@ class Revoked:
     def __init__(self, parts: int) -> None:
         self.left, self.views, self.log_views, self.stop = parts, Views(), Views(), trio.Event()
         self.journal = SimpleNamespace(
-            state=SimpleNamespace(position=1, jobs={}), watch=lambda *_: trio.Event()
+            freezing=trio.Event(),
+            state=SimpleNamespace(position=1, jobs={}),
+            watch=lambda *_: trio.Event(),
         )
 
     def still_allowed(self, _: object) -> bool:

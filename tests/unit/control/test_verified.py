@@ -1,6 +1,7 @@
 """Whether the log verifies, in the words of every face; one that does not comes before all else."""
 
 import pytest
+from msgspec.structs import replace
 
 from backfilld.control import verified
 from backfilld.control.health import verdict
@@ -74,3 +75,21 @@ def test_the_answer_about_all_has_the_problem_with_what_a_person_may_do() -> Non
     assert (shape.problem.position, shape.problem.what) == (7, PROBLEM.what)
     assert "restore events.db" in shape.problem.remedy
     assert (shape.under_way, shape.checkpoint_fault) == (None, "no space")
+
+
+def test_a_verification_that_could_not_read_the_log_is_told_beside_the_one_before() -> None:
+    fault = "it could not be read: disk I/O error"
+    shape = verified.verification_shape(replace(WELL, fault=fault))
+    assert (shape.state, shape.fault) == ("ok", fault)
+    assert shape.sentence.endswith(f"{'9f' * 32}. Later {fault}")
+    never = verified.verification_shape(Verification(fault=fault))
+    assert never.sentence == f"It has not been verified since backfilld started: {fault}."
+    assert verified.log_shape(9, rebuilt=False, known=Verification(fault=fault)).verify_fault
+
+
+def test_the_age_of_a_verification_that_never_came_to_its_end_is_that_of_the_life() -> None:
+    known = Verification(began=NOON)
+    assert verified.age_s(known, NOON + 9, again=True) == 9
+    assert verified.age_s(known, NOON + 9, again=False) is None, "nobody wants one"
+    assert verified.age_s(replace(known, at=NOON + 4), NOON + 9, again=False) == 5
+    assert verified.age_s(known, NOON - 9, again=True) == 0, "a clock that was set back"

@@ -223,8 +223,7 @@ def test_what_tap_had_before_is_held_in_mode_add_and_the_sentence_is_the_remedy(
 def test_what_tap_had_before_is_fetched_again_by_itself_in_the_other_modes(mode: str) -> None:
     found = shape(by(replace(ALL, mode=mode), ENDED), synced=19, held=1)
     assert found.sync.sentence == (
-        "19 of 20 are here, or empty; 1 was with Tap before, and is to be"
-        " fetched again."
+        "19 of 20 are here, or empty; 1 was with Tap before, and is to be fetched again."
     )
 
 

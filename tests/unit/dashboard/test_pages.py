@@ -213,7 +213,7 @@ FILTERS = TapFilters([HOSTILE], None, HOSTILE, HOSTILE, [FilterShape(HOSTILE, "u
             "needs",
             {
                 "needs": [overview.Need(HOSTILE, places.TAP, "Why")],
-                "log": replace(HEALTH.log, checkpoint_fault=HOSTILE),
+                "log": replace(HEALTH.log, checkpoint_fault=HOSTILE, verify_fault=HOSTILE),
             },
         ),
         ("verified", {"verified": verification_shape(Verification(problem=PROBLEM))}),

@@ -1,5 +1,6 @@
 """A log that must not be written can be shown, and nothing of it changes."""
 
+import sqlite3
 from contextlib import closing
 from pathlib import Path
 
@@ -11,6 +12,7 @@ from backfilld_events import chain
 from backfilld_events.audit.replay import replay
 from backfilld_events.eventlog import EventLog, NotShown
 from backfilld_events.log.append import Append
+from backfilld_events.log.file import BadFile
 from backfilld_events.row import NewEvent
 
 AT = 1_800_000_000_000_000
@@ -81,6 +83,17 @@ def test_projections_that_are_lost_are_made_anew_by_the_next_start(
     with closing(EventLog.open(path)) as log:
         assert (log.state, log.rebuilt) == (whole, True)
     assert replay(path).differ == 0
+
+
+def test_a_file_that_sqlite_cannot_read_is_said_to_be_that(path: Path) -> None:
+    with closing(sqlite3.connect(path)) as db:
+        query = "SELECT rootpage FROM sqlite_schema WHERE name = 'job'"
+        (number,) = db.execute(query).fetchone()
+    with path.open("r+b") as file:
+        file.seek((number - 1) * 16384)
+        file.write(b"\xff" * 100)
+    with pytest.raises(BadFile, match=r"events\.db: database disk image is malformed; docs/backup"):
+        EventLog.open(path)
 
 
 def test_projections_are_made_anew_when_that_is_asked_for(path: Path) -> None:

@@ -6,7 +6,7 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from support.tampering import ended_at, tampered
 
@@ -75,6 +75,7 @@ STATEMENTS = (
     ),
     relink=st.booleans(),
 )
+@example(changes=[(STATEMENTS[-1], 72)], relink=True)
 def test_whatever_can_be_accepted_verifies_afterwards_and_never_says_more_than_was_wrong(
     made: Path, tmp_path: Path, changes: list[tuple[str, int]], relink: bool
 ) -> None:

@@ -193,3 +193,31 @@ def test_a_log_whose_table_is_gone_is_broken_and_no_file_of_something_else(folde
     problem = checked(folder).problem
     assert problem is not None
     assert "no log" in problem.what
+
+
+def test_a_tail_that_was_cut_off_while_nobody_looked_is_found_without_a_checkpoint(
+    folder: Path,
+) -> None:
+    log = folder / "events.db"
+    tampered(log, "DELETE FROM event WHERE position > 200")
+    before = log.read_bytes()
+    for _ in range(2):
+        problem = checked(folder, "tail").problem
+        assert problem is not None
+        assert (problem.position, problem.what) == (
+            201,
+            "the log ends with #200, its tail is cut off: what was folded from it goes up to #300",
+        )
+    assert log.read_bytes() == before
+    tampered(log, "DELETE FROM event")
+    problem = checked(folder).problem
+    assert problem is not None
+    assert problem.position == 1
+
+
+def test_projections_of_another_version_say_nothing_of_the_log(folder: Path) -> None:
+    for value in ("x'c1'", "x''", "x'a178'"):
+        tampered(folder / "events.db", f"UPDATE folded SET value = {value} WHERE name = 'position'")
+        assert checked(folder).problem is None
+    tampered(folder / "events.db", "DROP TABLE folded")
+    assert checked(folder).problem is None

@@ -137,6 +137,9 @@ def _log(log: LogShape) -> Iterator[Check]:
     else:
         is_known = log.verified_at is not None
         yield Check("log", is_known or None, found, "" if is_known else "backfillctl log verify")
+    if log.verify_fault:
+        fix = "journalctl -u backfilld; it is tried again by itself"
+        yield Check("verify", False, f"the log: {log.verify_fault}", fix)
     if log.checkpoint_fault:
         fix = "let the daemon write to log.checkpoint_file, or name another"
         yield Check("checkpoint", False, f"it is not kept: {log.checkpoint_fault}", fix)

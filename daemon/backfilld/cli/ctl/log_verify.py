@@ -67,9 +67,11 @@ def _looks(ctl: Ctl) -> Iterator[Any]:
         if body.get("state") == "broken":
             return
         if body.get("state") != "running":
-            if body.get("at") == before:  # what it says is of an earlier one, or of none
-                why = "see why: journalctl -u backfilld"
-                raise Fault("it ended, and the log could not be read", "not-verified", why)
+            fault = body.get("fault")
+            if fault or body.get("at") == before:  # it tells of an earlier one, or of none
+                what = text.clean(fault or "the log could not be read")
+                why = "see why: journalctl -u backfilld; it is tried again by itself"
+                raise Fault(f"not verified: {what}", "not-verified", why)
             return
         if time.monotonic() + POLL_S > deadline:
             within = text.duration(ctl.timeout_s or 0)

@@ -29,6 +29,8 @@ def tell(ctl: Ctl, body: Any) -> str:
         say.out(f"  relay  {_relay(relay)}")
     say.out(f"  index  {health.records:,} records{_dead(health.dead_letters)}")
     say.out(f"  log    {log(health.log)}")
+    if health.log.verify_fault:
+        say.out(f"  verify ✗ {health.log.verify_fault}")
     if health.log.checkpoint_fault:
         say.out(f"  kept   ✗ no checkpoint: {health.log.checkpoint_fault}")
     _jobs(ctl, health)

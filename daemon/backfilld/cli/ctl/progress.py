@@ -19,6 +19,8 @@ from .frame import TIMEOUT_S, Ctl, read
 from .words import Target, reached
 
 POLL_S = 1.0
+BROKEN = "log_broken"  # the reason of a job that goes on only when a person has decided
+_WHAT = "see what is wrong: backfillctl log verify"
 OUTAGE_S_MAX = 60.0  # a daemon that is restarted meanwhile is back before that
 
 
@@ -123,6 +125,8 @@ def _looks(ctl: Ctl, job_ids: Sequence[str], until: Target) -> Looks:
             yield [seen[job_id] for job_id in job_ids]
             if all(reached(one_seen.job, until) for one_seen in seen.values()):
                 return
+            if stuck := next((one for one in seen.values() if one.job.reason == BROKEN), None):
+                raise Fault(stuck.job.sentence, "log-broken", _WHAT, say.BROKEN_LOG)
         if time.monotonic() + POLL_S > deadline:
             raise _ran_out(job_ids, until, ctl.timeout_s or 0)
         time.sleep(POLL_S)

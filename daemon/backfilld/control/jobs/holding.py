@@ -19,13 +19,14 @@ def preferred_wait(request: Asked) -> int | None:
 
 
 async def until_ended(door: Door, request: Asked, job_id: str, seconds: float) -> None:
-    """Returns when the job has ended, the time has passed, the daemon stops, or whoever asked has
-    hung up. The body of the request has been read. Raises BadRequest if they may no longer know."""
+    """Returns when the job has ended, the time has passed, the daemon stops, its log is frozen, or
+    whoever asked has hung up. The body of the request has been read. Raises BadRequest if they may
+    no longer know."""
     with trio.move_on_after(seconds):
         async with trio.open_nursery() as nursery:
 
-            async def stopped() -> None:
-                await door.stop.wait()
+            async def ended(end: trio.Event) -> None:
+                await end.wait()
                 nursery.cancel_scope.cancel()
 
             async def hung_up() -> None:
@@ -33,7 +34,8 @@ async def until_ended(door: Door, request: Asked, job_id: str, seconds: float) -
                     pass
                 nursery.cancel_scope.cancel()
 
-            nursery.start_soon(stopped)
+            nursery.start_soon(ended, door.stop)
+            nursery.start_soon(ended, door.journal.freezing)
             nursery.start_soon(hung_up)
             while True:
                 news = door.journal.watch(f"job/{job_id}")

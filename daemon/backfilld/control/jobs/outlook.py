@@ -153,9 +153,10 @@ def _after_the_end(job: Job, classes: Mapping[Class, int]) -> str:
     return " ".join(said) or "Nothing: the job has ended."
 
 
-def actions(state: State, ended: bool) -> list[ActionShape]:
-    """What may be done now; for the rest, why not."""
+def actions(state: State, ended: bool, *, frozen: bool = False) -> list[ActionShape]:
+    """What may be done now; for the rest, why not. `frozen`: the log does not verify."""
     over = f"it has ended: {state}" if ended else None
+    over = over or ("the log does not verify" if frozen else None)
     ending = over or ("it is being cancelled" if state in ENDING else None)
     paused = state in PAUSING
     return [

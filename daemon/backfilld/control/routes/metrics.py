@@ -42,6 +42,6 @@ async def _measured(door: Door) -> Measured:
         dead_letters=await door.views.dead_letters(),
         position=state.position,
         verifies=verified.verifies(known),
-        verified_s=None if known.at is None else round(max(0.0, now - known.at), 3),
+        verified_s=verified.age_s(known, now, again=door.config().log.verify_every > 0),
         disk_free=counted.disk_free,
     )

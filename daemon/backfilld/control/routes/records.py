@@ -4,7 +4,7 @@ The one rule: what a person takes out is gone, and in the log under their name, 
 answered; a whole collection only up to a size that nobody waits long for.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Annotated, TypeVar
 
 import trio
@@ -75,22 +75,24 @@ def routes(door: Door) -> list[ControllerRouterHandler]:
             0,
         )
         under = await door.remover.collection(nsid, actor(request))
-        if held <= AT_ONCE_MAX and await _either(under.done, door.stop):
+        ends = (door.stop, door.journal.freezing)
+        if held <= AT_ONCE_MAX and await _before(under.done, ends):
             return Response(Deleted(under.deleted))
         return Response(Deleted(None, under.id), status_code=202)
 
     return [records, collections, forget, forget_collection]
 
 
-async def _either(done: trio.Event, stop: trio.Event) -> bool:
-    """Whether it was done before the daemon was asked to stop."""
+async def _before(done: trio.Event, ends: Sequence[trio.Event]) -> bool:
+    """Whether it was done before the daemon was asked to stop, or its log was frozen."""
     async with trio.open_nursery() as nursery:
 
-        async def stopped() -> None:
-            await stop.wait()
+        async def ended(end: trio.Event) -> None:
+            await end.wait()
             nursery.cancel_scope.cancel()
 
-        nursery.start_soon(stopped)
+        for end in ends:
+            nursery.start_soon(ended, end)
         await done.wait()
         nursery.cancel_scope.cancel()
     return done.is_set()

@@ -27,7 +27,8 @@ class LogShape(Struct):
     """Where the log stands; whether this start had to make the projections anew. All up to
     `verified_position` has verified since the start, at `verified_at`; 0 and null: not yet. With a
     `problem` nothing more is written to it. `checkpoint_fault`: why the last checkpoint could not
-    be written to log.checkpoint_file; empty: it was, or there is no such file."""
+    be written to log.checkpoint_file; empty: it was, or there is no such file. `verify_fault`: why
+    the last verification could not read the log; empty: it could."""
 
     position: int
     projections_rebuilt: bool
@@ -36,12 +37,14 @@ class LogShape(Struct):
     under_way: WalkShape | None = None
     problem: BreakShape | None = None
     checkpoint_fault: str = ""
+    verify_fault: str = ""
 
 
 class VerificationShape(Struct):
     """GET and POST /admin/log/verify. `state` is `none` (not yet since the start), `running`, `ok`
     or `broken`. While it is running it is at `position` of `upto`. `verified_position`, `hash`, the
-    one there, hexadecimal, and `at` are of the last that came to its end."""
+    one there, hexadecimal, and `at` are of the last that came to its end. `fault`: why one after
+    that did not; empty: none, or it did."""
 
     state: str
     sentence: str
@@ -51,6 +54,7 @@ class VerificationShape(Struct):
     hash: str | None
     at: str | None
     problem: BreakShape | None
+    fault: str = ""
 
 
 class Checkpoint(Struct):
