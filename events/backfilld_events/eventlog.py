@@ -14,7 +14,7 @@ import msgspec
 from .folds import State
 from .log import read
 from .log.append import Append, Outcome, append, head
-from .log.file import open_reader, open_writer
+from .log.file import BadFile, open_reader, open_writer
 from .projections import Progress, Projections, repos
 from .row import Row
 
@@ -64,7 +64,14 @@ class EventLog:
     ) -> "EventLog":
         """Opens or makes the log at `path`; `progress` is told of positions while projections
         are made anew, which they are in any case if `anew`. Raises file.BadFile."""
-        return cls(open_writer(path, "backfilld_events.log"), progress, anew=anew)
+        db = open_writer(path, "backfilld_events.log")
+        try:
+            return cls(db, progress, anew=anew)
+        except sqlite3.DatabaseError as error:
+            db.close()
+            if getattr(error, "sqlite_errorcode", 0) & 0xFF != sqlite3.SQLITE_CORRUPT:
+                raise
+            raise BadFile(f"{path}: {error}; docs/backup.md says what to do") from error
 
     @classmethod
     def show(cls, path: Path) -> "EventLog":

@@ -42,6 +42,7 @@ from backfilld_events.audit.show import as_data
 from backfilld_events.audit.verify import verify
 from backfilld_events.catalog.index import (
     GhostsRemoved,
+    IndexLost,
     RecordsCommitted,
     RecordsRemoved,
     RowsRecounted,
@@ -216,6 +217,9 @@ class Lab:
                 for nsid, count in event.collections:
                     key = (ids.unpack_one(event.repo), nsid)
                     sums[key] = sums.get(key, 0) - count
+            elif isinstance(event, IndexLost):
+                assert event.receipts == last
+                last, sums = 0, {}
             elif isinstance(event, RowsRecounted):
                 assert event.receipt == last + 1
                 last = event.receipt

@@ -17,8 +17,8 @@ from backfilld_events.projections.classes import Need
 from backfilld_events.projections.judged import DEPARTED, PARKED_S
 
 ORDER: Final = (
-    Need.FORGOTTEN, Need.PARKED, Need.REACTIVATED, Need.LACKS, Need.DIFFERS, Need.RESTLESS,
-    Need.FINAL,
+    Need.FORGOTTEN, Need.PARKED, Need.REACTIVATED, Need.LACKS, Need.LOST, Need.DIFFERS,
+    Need.RESTLESS, Need.FINAL,
 )  # fmt: skip
 
 WHY: Final[dict[Need, Why]] = {
@@ -26,6 +26,7 @@ WHY: Final[dict[Need, Why]] = {
     Need.PARKED: "parked",
     Need.REACTIVATED: "reactivated",
     Need.LACKS: "lacks",
+    Need.LOST: "lost",
     Need.DIFFERS: "differs",
     Need.RESTLESS: "restless",
     Need.FINAL: "final",
@@ -65,7 +66,7 @@ def may_leave(need: Need, seen: Observation) -> bool:
             return _is_limited(seen)
         case Need.RESTLESS | Need.FINAL:
             return seen.state == "error"
-        case Need.DIFFERS:
+        case Need.DIFFERS | Need.LOST:
             return seen.state == "active"
         case _:
             return seen.state in ("active", "error", "desynchronized")

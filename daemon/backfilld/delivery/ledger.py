@@ -18,7 +18,7 @@ from backfilld_events.catalog.index import (
     Tally,
 )
 from backfilld_events.ids import Did, Nsid
-from backfilld_events.row import NewEvent
+from backfilld_events.row import NewEvent, Row
 
 from ..journal import Journal, Stale
 from ..records.store import Counts, Ghosts, Receipt, RecordStore, Recount, Removal
@@ -27,6 +27,12 @@ from ..worker import Worker
 RECEIPTS_MAX = 500  # of an event
 TALLIES_MAX = 5_000  # of an event, unless one receipt alone has more: each costs the writer time
 KEPT_RECEIPTS = 10_000  # stay in the index after they stand in the log, for repair by hand
+
+
+_PUT_BACK = (
+    "Put back the one that belongs to it, or restore both from one backup. If there is none: move "
+    "records.db away, and backfilld forget-index --reason TEXT has all records fetched again"
+)
 
 
 class ReceiptsMissing(Exception):
@@ -49,18 +55,43 @@ class Ledger:
     async def check(self) -> None:
         """Raises ReceiptsMissing when the index cannot be the one this log tells of."""
         logged = self._journal.state.source.receipts
-        first = await self._worker(self._store.receipts, 0, 1)
-        last = await self._worker(self._store.receipts, logged - 1, 1) if logged else first
+        first, last = await self._worker(self._store.receipt_ends)
         if logged and not last:
             raise ReceiptsMissing(
-                f"the log knows receipt {logged}, the index does not: records.db is missing or "
-                "older than events.db. Restore both from one backup, or start with an empty "
-                "data_dir and run the jobs again"
+                f"records.db has no receipts, and the log knows those up to {logged:,}: the index "
+                "is missing, or was begun anew. If the one that belongs to this log is still there,"
+                " put it back. If it is lost:"
+                " backfilld forget-index --reason TEXT has all records fetched again"
             )
-        if first and first[0].no > logged + 1:
+        if last < logged:
             raise ReceiptsMissing(
-                f"the index has receipts from {first[0].no} on, the log ends with {logged}: "
-                "events.db is older than records.db. Restore both from one backup"
+                f"records.db ends with receipt {last:,}, and the log knows those up to {logged:,}: "
+                f"the index is older than the log. {_PUT_BACK}"
+            )
+        if first > logged + 1:
+            raise ReceiptsMissing(
+                f"records.db has receipts from {first:,} on, and the log ends with {logged:,}: the "
+                f"log is older than the index, by more receipts than are kept. {_PUT_BACK}"
+            )
+        if (said := await self._journal.last("index")) is not None:
+            await self._meet(said)
+
+    async def _meet(self, said: Row) -> None:
+        """Whether the index has written the receipts that the log had of it last. Its numbers alone
+        do not tell: an index that was lost and is put back may have the same."""
+        event = said.event
+        match event:
+            case RecordsCommitted(first, last):
+                pass
+            case GhostsRemoved(first) | RecordsRemoved(first) | RowsRecounted(first):
+                last = first
+            case _:  # it begins anew after that
+                return
+        written = await self._worker(self._store.receipts, first - 1, last - first + 1)
+        if written and written[0].no == first and _rows(_events(written)[0].event) != _rows(event):
+            raise ReceiptsMissing(
+                f"records.db is not the index that this log tells of: what its receipt {last:,} "
+                f"says is not what event #{said.position:,} has of it. {_PUT_BACK}"
             )
 
     async def run(self) -> None:
@@ -120,6 +151,24 @@ def _events(receipts: list[Receipt]) -> list[NewEvent]:
         NewEvent("index", summed(receipts), one.actor),
         NewEvent("dead-letters", handled, one.actor),
     ]
+
+
+def _rows(event: object) -> dict[tuple[bytes, str], int]:
+    """What it says of rows, by repository and collection, whatever version wrote it."""
+    match event:
+        case RecordsCommitted():
+            names = event.collections
+            said = [(one.repo, names[one.collection], one.inserted - one.deleted)
+                    for one in event.tallies]  # fmt: skip
+        case RecordsRemoved():
+            said = [(one.repo, event.collection, -one.count) for one in event.repos]
+        case GhostsRemoved():
+            said = [(event.repo, nsid, -count) for nsid, count in event.collections]
+        case RowsRecounted():
+            said = [(event.repo, nsid, rows) for nsid, rows, _ in event.collections]
+        case _:
+            said = []
+    return {(repo, nsid): n for repo, nsid, n in said if n}
 
 
 def _removed(receipt: Receipt, removal: Removal) -> RecordsRemoved:

@@ -12,14 +12,13 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
-import msgspec
 from msgspec.structs import replace
 
 from backfilld_events.ids import Cid, Did, Nsid, Rev, Rkey
 from backfilld_events.log.file import open_writer
 
 from ..deliveries import AccountDelivery, DeadDelivery, RecordDelivery
-from . import counting, letters, recounting, removing, rows, sweeping
+from . import counting, letters, receipts, recounting, removing, rows, sweeping
 from .accounts import Hidden, Policies
 from .counting import More
 from .ghosts import Evidence
@@ -40,9 +39,6 @@ from .store import (
     Swept,
 )
 from .tallies import Tallies, counts, rounds
-
-_ENCODE = msgspec.msgpack.Encoder().encode
-_DECODE = msgspec.msgpack.Decoder(Receipt).decode
 
 _REV: Final = 3  # places in a rows.Row
 _CID: Final = 4
@@ -133,6 +129,11 @@ class SqliteStore:
             fewer, recount = recounting.recount(self._db, did, rev, differing)
             return self._written(fewer, recount=recount)
 
+    def count_anew(self) -> None:
+        for (number,) in self._db.execute("SELECT id FROM collection").fetchall():
+            with self._transaction():
+                counting.anew(self._db, number)
+
     def letters(self, ids: Sequence[int], *, with_raw: bool) -> list[Letter]:
         return letters.read(self._db, ids, with_raw=with_raw)
 
@@ -150,13 +151,13 @@ class SqliteStore:
         return rows.last_id(self._db)
 
     def receipts(self, after: int, limit: int) -> list[Receipt]:
-        rows = self._db.execute(
-            "SELECT content FROM receipt WHERE no > ? ORDER BY no LIMIT ?", (after, limit)
-        )
-        return [_DECODE(content) for (content,) in rows]
+        return receipts.following(self._db, after, limit)
+
+    def receipt_ends(self) -> tuple[int, int]:
+        return receipts.ends(self._db)
 
     def forget_receipts(self, upto: int) -> None:
-        self._db.execute("DELETE FROM receipt WHERE no <= ?", (upto,))
+        receipts.forget(self._db, upto)
 
     def close(self) -> None:
         self._db.close()
@@ -196,11 +197,11 @@ class SqliteStore:
         recount: Recount | None = None,
     ) -> Receipt:
         """The receipt of the transaction under way."""
-        (last,) = self._db.execute("SELECT coalesce(max(no), 0) FROM receipt").fetchone()
+        no = receipts.last(self._db) + 1
         receipt = Receipt(
-            last + 1, of_each, list(accounts), unreadable, removal, ghosts, handled, recount
+            no, of_each, list(accounts), unreadable, removal, ghosts, handled, recount
         )
-        self._db.execute("INSERT INTO receipt VALUES (?, ?)", (receipt.no, _ENCODE(receipt)))
+        receipts.put(self._db, receipt)
         return receipt
 
     @contextmanager

@@ -167,6 +167,11 @@ class RecordStore(Protocol):
         as `rev` or newer are deleted before and leave nothing behind: no fetch would win over
         them."""
 
+    def count_anew(self) -> None:
+        """Counts the rows of each collection, whatever was kept of their number: to be called once
+        repositories were recounted, for what made them differ did not count. One transaction each.
+        """
+
     def letters(self, ids: Sequence[int], *, with_raw: bool) -> list[Letter]:
         """Those of these dead letters that there are."""
 
@@ -183,6 +188,9 @@ class RecordStore(Protocol):
 
     def receipts(self, after: int, limit: int) -> list[Receipt]:
         """Receipts with a number above `after`, in order."""
+
+    def receipt_ends(self) -> tuple[int, int]:
+        """The first and the last receipt that are kept; zeros: none was ever written."""
 
     def forget_receipts(self, upto: int) -> None:
         """Drops receipts that stand in the log and are old enough not to be needed for repair."""

@@ -7,7 +7,7 @@ from msgspec import Struct
 from ..ids import Rev
 
 Why = Literal[
-    "lacks", "parked", "forgotten", "final", "restless", "reactivated", "differs", "stuck"
+    "lacks", "parked", "forgotten", "final", "restless", "reactivated", "differs", "stuck", "lost"
 ]  # fmt: skip
 
 

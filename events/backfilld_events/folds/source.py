@@ -8,8 +8,8 @@ from msgspec.structs import replace
 
 from ..catalog.index import (
     GhostsRemoved,
-    IndexLost,
     IndexEvent,
+    IndexLost,
     RecordsCommitted,
     RecordsRemoved,
     RemovalAsked,

@@ -16,6 +16,7 @@ from ..catalog import Event, IndexEvent, JobEvent, LexiconEvent, SourceEvent
 from ..catalog.child import ChildStarted
 from ..catalog.index import (
     GhostsRemoved,
+    IndexLost,
     RecordsCommitted,
     RecordsRemoved,
     RemovalAsked,
@@ -36,14 +37,14 @@ from ..ids import Nsid
 from ..log import read
 from ..log.append import head
 from ..row import Row
-from . import coverage, emptied, jobs, news, outings, pages, targets
+from . import coverage, emptied, jobs, losing, news, outings, pages, targets
 from .numbers import SECRET_BYTES, Mark, Numbers
 from .pages import Page
 
 Progress = Callable[[int], None]
 PROGRESS_EVENTS = 500
 
-VERSION = 6  # raise it when a table, a fold or the meaning of a column changes: all is made anew
+VERSION = 7  # raise it when a table, a fold or the meaning of a column changes: all is made anew
 
 _SELDOM = ("control", "listed", "notices", "child", "reconciles")
 """Parts of the state that can be large, and change seldom."""
@@ -59,25 +60,32 @@ class Projections:
     """
 
     def __init__(self, db: sqlite3.Connection, progress: Progress = lambda _: None) -> None:
-        """While tables are made anew, `progress` is told of every PROGRESS_EVENTS-th position."""
+        """While tables are made anew, `progress` is told of positions, every few seconds."""
         self._db, self._progress, self._numbers = db, progress, Numbers(db)
         self.state = self._kept = INITIAL
         self.rebuilt = False
 
     def take_up(self) -> None:
-        """Goes on with the tables where they stand; makes them anew if they are not today's."""
-        if not self.reload():
+        """Goes on with the tables where they stand; makes them anew if they are not today's, or
+        somebody has taken some away or changed what cannot be read now."""
+        try:
+            taken = self.reload()
+        except (msgspec.MsgspecError, LookupError):
+            taken = False
+        if not taken:
             self.rebuild()
             self.rebuilt = self.state.position > 0
 
-    def reload(self) -> bool:
-        """Reads `state` back from the tables. False: they are missing or not today's."""
-        known = self._db.execute("SELECT 1 FROM sqlite_schema WHERE name = 'folded'").fetchone()
+    def reload(self, *, whole: bool = True) -> bool:
+        """Reads `state` back from the tables. False: they are missing or not today's, or, if
+        `whole`, do not go up to the end of the log."""
+        there = {name for (name,) in self._db.execute("SELECT name FROM sqlite_schema")}
+        known = there.issuperset(part.split()[2] for part in _statements())
         folded = dict(self._db.execute("SELECT name, value FROM folded")) if known else {}
-        position, _ = head(self._db)
         if folded.get("version") != _ENCODE(VERSION):
             return False
-        if folded["position"] != _ENCODE(position):
+        position = msgspec.msgpack.decode(folded["position"], type=int)
+        if whole and position != head(self._db)[0]:
             return False
         lexicons = (
             msgspec.msgpack.decode(state, type=Lexicon)
@@ -181,6 +189,8 @@ class Projections:
                 news.recounted(db, numbers, event, position, at)
             case RemovalAsked():
                 emptied.asked(db, event.collection, position)
+            case IndexLost():
+                losing.lost(db, position, at, partial(self._progress, position))
 
     def _apply_source(self, before: State, row: Row, event: SourceEvent) -> None:
         db, numbers, position, at = self._db, self._numbers, row.position, row.at

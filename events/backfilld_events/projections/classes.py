@@ -6,8 +6,9 @@ from enum import IntEnum
 class Class(IntEnum):
     """Where a repository stands, for a job or a collection: in exactly one of these.
 
-    HELD: Tap had it before the collection was asked for. Tap sends nothing again for a repository
-    it has, so whatever else is known of it says nothing about the records that are wanted.
+    HELD: Tap had it before the collection was asked for, or sent it before the index was lost. Tap
+    sends nothing again for a repository it has, so whatever else is known of it says nothing about
+    the records that are wanted.
     """
 
     DISCOVERED = 0
@@ -59,6 +60,7 @@ class Need(IntEnum):
     SWEEP = 8
     DEPARTED = 9
     RETURNED = 10
+    LOST = 11
 
 
 class Out(IntEnum):

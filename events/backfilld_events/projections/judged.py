@@ -27,7 +27,8 @@ _SETTLED: Final = (Class.SYNCED, Class.EMPTY)
 
 
 class Repo(Struct):
-    """Columns of `repo` and `seen`, see schema.sql; `was_fault` is `fault` as it was read."""
+    """Columns of `repo` and `seen`, see schema.sql. `lost`: the index was lost since Tap was given
+    it. `was_fault` is `fault` as it was read."""
 
     id: int
     kind: int
@@ -62,12 +63,13 @@ class Repo(Struct):
     mended: int = 0
     apart: str | None = None
     mend: int = 0
+    lost: int = 0
     was_fault: int = 0
 
     def begins_anew(self, position: int) -> None:
         """Tap was given it once more: all of it will be sent, whatever came before."""
         self.drained = self.removed = self.aside = self.came = self.retries = self.fault = 0
-        self.out = self.back = self.doubt = self.mend = 0
+        self.out = self.back = self.doubt = self.mend = self.lost = 0
         self.before, self.apart = self.rev, None
         if self.account != "deleted":
             self.account = None  # tap: it tells of it once more, and later than of errors
@@ -102,6 +104,8 @@ def classified(repo: Repo) -> Class:
     if repo.out == Out.AWAY:
         return Class.DISCOVERED
     match repo.tap_state:
+        case "active" if repo.lost:
+            return Class.HELD
         case "active" if repo.whole:
             return Class.SYNCED if repo.live else Class.EMPTY
         case "error" | "unknown":
@@ -125,7 +129,7 @@ def may_have_ghosts(repo: Repo) -> bool:
 def unlike(repo: Repo) -> str | None:
     """Why its rows are not as many as Tap counts, though all that Tap has sent is here; None: they
     are, or it is not known yet. To be asked when Tap has just answered, for its count grows old."""
-    if repo.tap_state != "active" or not repo.drained:
+    if repo.tap_state != "active" or not repo.drained or repo.lost:
         return None
     counted = repo.tap_records or 0
     if repo.live > counted:
@@ -166,6 +170,8 @@ def _needed(repo: Repo) -> Need:
         # without a rev Tap holds nothing of it: what came is of an earlier fetch
         case "desynchronized" if repo.is_limited and not (repo.rev and repo.came):
             return Need.PARKED
+        case "active" if repo.lost:
+            return Need.LOST
         case "active" if repo.mend:
             return Need.DIFFERS
         case "active" if repo.kind in _SETTLED:

@@ -59,6 +59,8 @@ def _take_in(
     """Notes what Tap says of it now. Whether nobody is to hold it any more, since Tap does not know
     it, or has still to fetch it."""
     known = repo.tap_state == "active" or repo.rev is not None
+    if repo.lost and seen.state == "pending":  # nothing of it came into the index that was lost
+        known = True
     to_fetch = seen.state in _FETCHING and seen.rev is None
     if known and to_fetch:
         repo.begins_anew(position)

@@ -24,6 +24,8 @@ _ZERO = ("drained", "retries", "fault", "host", "out", "back", "sweep", "doubt",
 _SEEN_OR_ZERO = ", ".join(
     f"coalesce({name}, 0)" if name in _ZERO else name for name in _SEEN.split(", ")
 )
+# what Tap had before that it sends not again
+_LOST = "coalesce(handed < (SELECT max(position) FROM lost), 0)"
 
 
 def batches(numbers: Sequence[int]) -> Iterator[Sequence[int]]:
@@ -43,7 +45,7 @@ def load(db: sqlite3.Connection, numbers: Collection[int]) -> dict[int, Repo]:
     for some in batches(sorted(numbers)):
         rows = db.execute(
             "SELECT id, class, handed, held, live, removed, aside, came, ask, due, wait, need,"
-            f" need_at, {_SEEN_OR_ZERO} FROM repo LEFT JOIN seen ON seen.repo = repo.id"
+            f" need_at, {_SEEN_OR_ZERO}, {_LOST} FROM repo LEFT JOIN seen ON seen.repo = repo.id"
             f" WHERE id IN ({places(some)})",
             some,
         )

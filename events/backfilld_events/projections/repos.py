@@ -43,7 +43,8 @@ def unsettled(db: sqlite3.Connection) -> int:
 def expected(db: sqlite3.Connection) -> int:
     """How many repositories Tap should know, at least: those that fail may be out of it."""
     found = counts(db, ALL)
-    return sum(found.get(kind, 0) for kind in (*UNSETTLED, Class.SYNCED, Class.EMPTY))
+    kinds = (*UNSETTLED, Class.SYNCED, Class.EMPTY, Class.HELD)
+    return sum(found.get(kind, 0) for kind in kinds)
 
 
 def dead_letters(db: sqlite3.Connection) -> int:

@@ -107,6 +107,8 @@ CREATE TABLE outing (                        -- repositories out of Tap, or on t
     PRIMARY KEY (position, repo)
 ) STRICT, WITHOUT ROWID;
 
+CREATE TABLE lost (position INTEGER PRIMARY KEY) STRICT;  -- where the index was lost; losing.py
+
 CREATE TABLE emptied (                       -- collections that somebody had removed; emptied.py
     collection TEXT PRIMARY KEY,
     position   INTEGER NOT NULL,             -- where it was asked for last
@@ -136,7 +138,7 @@ CREATE TABLE zone (                          -- the same, by blocks of repo.id: 
     PRIMARY KEY (job, class, block)
 ) STRICT, WITHOUT ROWID;
 
-CREATE TABLE delivered (                     -- all receipts, added up by collection
+CREATE TABLE delivered (                     -- all receipts of every index, by collection
     collection TEXT PRIMARY KEY,
     inserted   INTEGER NOT NULL, updated INTEGER NOT NULL, deleted INTEGER NOT NULL,
     unchanged  INTEGER NOT NULL, stale   INTEGER NOT NULL, dead    INTEGER NOT NULL,

@@ -1,5 +1,7 @@
 """Receipts reach the log in order, each exactly once."""
 
+import shutil
+import sqlite3
 from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
@@ -23,6 +25,7 @@ from backfilld_events.catalog.dead import DeadLettersHandled
 from backfilld_events.catalog.index import (
     Account,
     GhostsRemoved,
+    IndexLost,
     RecordsCommitted,
     RowsRecounted,
     Tally,
@@ -30,7 +33,9 @@ from backfilld_events.catalog.index import (
 from backfilld_events.eventlog import EventLog
 from backfilld_events.ids import Cid, Did, Rev, Rkey
 from backfilld_events.log import read
+from backfilld_events.log.append import Append
 from backfilld_events.log.file import open_reader
+from backfilld_events.row import NewEvent
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -90,23 +95,77 @@ async def test_many_receipts_make_one_event(tmp_path: Path) -> None:
     assert len(events) == 2
 
 
+def begun_anew(folder: Path) -> None:
+    (folder / "records.db").unlink()
+
+
+def older(folder: Path) -> None:
+    with sqlite3.connect(folder / "records.db") as db:
+        db.execute("DELETE FROM receipt WHERE no > 3")
+    db.close()
+
+
+def of_an_older_log(folder: Path) -> None:
+    (folder / "events.db").unlink()
+    with closing(SqliteStore.open(folder / "records.db", 20)) as store:
+        store.forget_receipts(3)
+
+
+def another(folder: Path) -> None:
+    (folder / "records.db").unlink()
+    with closing(SqliteStore.open(folder / "records.db", 20)) as store:
+        for n in range(1, 8):
+            store.commit(group(n), 1)
+
+
 @pytest.mark.parametrize(
-    ("lost", "named"), [("records.db", "records.db"), ("events.db", "events.db")]
+    ("happened", "said"),
+    [
+        (begun_anew, r"records.db has no receipts, and the log knows those up to 5: .*put it back"),
+        (older, r"records.db ends with receipt 3, and the log knows those up to 5: the index is"),
+        (of_an_older_log, r"receipts from 4 on, and the log ends with 0: the log is older than"),
+        (
+            another,
+            r"not the index that this log tells of: what its receipt 5 says is not what even",
+        ),
+    ],
 )
-async def test_an_index_of_another_history_is_refused_with_the_remedy(
-    tmp_path: Path, lost: str, named: str
+async def test_an_index_of_another_history_is_refused_with_what_happened_and_the_remedy(
+    tmp_path: Path, happened: Callable[[Path], None], said: str
 ) -> None:
     await take_in(tmp_path, 5)
-    if lost == "events.db":
-        with closing(SqliteStore.open(tmp_path / "records.db", 20)) as store:
-            store.forget_receipts(3)
-    (tmp_path / lost).unlink()
+    happened(tmp_path)
     with pytest.raises(BaseExceptionGroup) as group_of_errors:
         await take_in(tmp_path, 0)
-    missing = group_of_errors.value.exceptions[0]
-    assert isinstance(missing, ReceiptsMissing)
-    assert named in str(missing)
-    assert "Restore both" in str(missing)
+    assert group_of_errors.group_contains(ReceiptsMissing, match=said)
+    assert group_of_errors.group_contains(ReceiptsMissing, match="backfilld forget-index --reason")
+
+
+async def test_the_log_that_is_some_receipts_older_takes_them_in_once(tmp_path: Path) -> None:
+    await take_in(tmp_path, 5)
+    shutil.copy(tmp_path / "events.db", tmp_path / "backup")
+    await take_in(tmp_path, 4)
+    shutil.move(tmp_path / "backup", tmp_path / "events.db")
+    await take_in(tmp_path, 2)
+    rows = list(read.rows(open_reader(tmp_path / "events.db")))
+    spans = [(row.event.first, row.event.last) for row in rows]  # type: ignore[union-attr]
+    assert spans == [(1, 5), (6, 11)]
+
+
+async def test_after_the_loss_of_an_index_only_one_that_begins_anew_is_taken(
+    tmp_path: Path,
+) -> None:
+    await take_in(tmp_path, 5)
+    shutil.move(tmp_path / "records.db", tmp_path / "found later")
+    with closing(EventLog.open(tmp_path / "events.db")) as log:
+        log.append([Append([NewEvent("index", IndexLost(5, "the disk"), "uid:7")])], 1)
+    with closing(SqliteStore.open(tmp_path / "records.db", 20)) as store:
+        store.commit(group(1), 1)
+    await take_in(tmp_path, 0)
+    shutil.move(tmp_path / "found later", tmp_path / "records.db")
+    with pytest.raises(BaseExceptionGroup) as group_of_errors:
+        await take_in(tmp_path, 0)
+    assert group_of_errors.group_contains(ReceiptsMissing, match="not the index")
 
 
 def test_receipts_add_up_field_by_field_and_dids_are_packed_as_ever() -> None:

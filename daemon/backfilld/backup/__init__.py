@@ -1,0 +1,1 @@
+"""Copies of the log and the index, made while the daemon writes both, and verified."""
