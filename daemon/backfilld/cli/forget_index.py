@@ -18,6 +18,8 @@ from backfilld_events.words import counted
 
 from ..clock import system
 from ..config import Config
+from ..deliveries import AccountDelivery
+from ..records.sqlite import SqliteStore
 from ..verification import start
 from ..verification.known import REMEDY
 from . import say, stopped
@@ -89,9 +91,25 @@ def _forget(settings: Config, path: Path, reason: str, *, yes: bool) -> None:
         )
         if not yes:
             stopped.confirm("Forget that index?")
+        _begin_anew(path.with_name("records.db"), path)
         lost = NewEvent("index", IndexLost(known.receipts, reason), f"uid:{os.getuid()}")
         log.append([Append([lost])], round(system() * 1e6))
         say.out(
             f"Event #{log.state.position} says that the index is lost. Start backfilld again: it "
             f"has up to {repos} fetched anew, and backfillctl coverage NSID says when all is here."
         )
+
+
+def _begin_anew(index: Path, log: Path) -> None:
+    """Makes an empty index that knows which accounts are not active. It still counts as empty: what
+    breaks this off may be done again."""
+    with (
+        closing(SqliteStore.open(index, 0)) as store,
+        closing(open_reader(log)) as db,
+    ):
+        for some in losing.away(db):
+            # policies are those of the next start
+            store.learn([AccountDelivery(0, one.did, one.handle, one.status) for one in some])
+    if os.geteuid() == 0:  # the daemon wants to write it
+        owner = log.parent.stat()
+        os.chown(index, owner.st_uid, owner.st_gid)

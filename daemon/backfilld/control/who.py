@@ -194,7 +194,7 @@ def of_header(header: str | None, keys: Iterable[Key], now: float) -> Who:
     key = holder(shown.strip(), keys)
     if key is None or not good(key, now):
         raise Unknown("invalid or revoked API key", f"only keys hv_… are taken; {make}")
-    return Who(f"key:{key.name}", key.permissions & ALL, key.id)
+    return Who(f"key:{key.name}", ALL.intersection(key.permissions), key.id)
 
 
 def holder(shown: str, keys: Iterable[Key]) -> Key | None:

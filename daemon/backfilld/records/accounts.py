@@ -4,8 +4,13 @@ The one rule: only a status that we know by name, and whose policy says so, cost
 records; an unknown one hides them at most.
 """
 
+from collections.abc import Mapping
 from enum import IntEnum
 from typing import Literal, NamedTuple
+
+from backfilld_events.ids import Did
+
+from ..deliveries import RecordDelivery
 
 Policy = Literal["delete", "hide", "keep"]
 
@@ -43,3 +48,15 @@ class Policies(NamedTuple):
                 return _BY_POLICY[self.deactivated]
             case _:
                 return min(_BY_POLICY[self.deactivated], Hidden.HIDDEN)
+
+
+def apart(
+    records: list[RecordDelivery], away: Mapping[Did, Hidden]
+) -> tuple[list[RecordDelivery], list[RecordDelivery]]:
+    """Those that are let in, and those whose accounts have their records deleted: they may come
+    after the news of it."""
+    barred = {did for did, how in away.items() if how is Hidden.BARRED}
+    if not barred:
+        return records, []
+    let_in = [one for one in records if one.did not in barred]
+    return let_in, [one for one in records if one.did in barred]

@@ -19,7 +19,7 @@ from backfilld_events.log.file import open_writer
 
 from ..deliveries import AccountDelivery, DeadDelivery, RecordDelivery
 from . import counting, letters, receipts, recounting, removing, rows, sweeping
-from .accounts import Hidden, Policies
+from .accounts import Hidden, Policies, apart
 from .counting import More
 from .ghosts import Evidence
 from .interned import Interned
@@ -129,6 +129,10 @@ class SqliteStore:
             fewer, recount = recounting.recount(self._db, did, rev, differing)
             return self._written(fewer, recount=recount)
 
+    def learn(self, accounts: Sequence[AccountDelivery]) -> None:
+        with self._transaction():
+            self._standing.hear(self._note(accounts))
+
     def count_anew(self) -> None:
         for (number,) in self._db.execute("SELECT id FROM collection").fetchall():
             with self._transaction():
@@ -165,7 +169,7 @@ class SqliteStore:
     def _commit(self, group: Group, indexed_at: int, handled: Handled | None = None) -> Receipt:
         barred = self._standing.hear(self._note(group.accounts))
         away = self._away(group.records)
-        let_in, kept_out = _apart(group.records, away)
+        let_in, kept_out = apart(group.records, away)
         tallies: Tallies = Counter()
         for records in rounds(let_in):
             dids = [one.did for one in records]
@@ -280,21 +284,9 @@ class SqliteStore:
         tallies.update(known)
         return len(dead) - len(known)
 
-    def _note(self, accounts: list[AccountDelivery]) -> dict[int, str]:
+    def _note(self, accounts: Sequence[AccountDelivery]) -> dict[int, str]:
         """The last status of each, by its repository's number."""
         numbers = self._repos.numbers([one.did for one in accounts])
         said = [(one.status, one.handle, numbers[one.did]) for one in accounts]
         self._db.executemany("UPDATE repo SET status = ?, handle = ? WHERE id = ?", said)
         return {number: status for status, _, number in said}
-
-
-def _apart(
-    records: list[RecordDelivery], away: Mapping[Did, Hidden]
-) -> tuple[list[RecordDelivery], list[RecordDelivery]]:
-    """Those that are let in, and those whose accounts have their records deleted: they may come
-    after the news of it."""
-    barred = {did for did, how in away.items() if how is Hidden.BARRED}
-    if not barred:
-        return records, []
-    let_in = [one for one in records if one.did not in barred]
-    return let_in, [one for one in records if one.did in barred]

@@ -167,6 +167,10 @@ class RecordStore(Protocol):
         as `rev` or newer are deleted before and leave nothing behind: no fetch would win over
         them."""
 
+    def learn(self, accounts: Sequence[AccountDelivery]) -> None:
+        """Takes in what is known of accounts by whoever keeps this store, before it has anything:
+        that is no news, so there is no receipt of it."""
+
     def count_anew(self) -> None:
         """Counts the rows of each collection, whatever was kept of their number: to be called once
         repositories were recounted, for what made them differ did not count. One transaction each.

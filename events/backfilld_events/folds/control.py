@@ -20,7 +20,7 @@ class Key(Struct, frozen=True):
     name: str
     prefix: str
     digest: bytes
-    permissions: frozenset[str]
+    permissions: tuple[str, ...]  # no set; see notify.Target
     actor: str
     position: int
     created_at: float
@@ -58,7 +58,7 @@ def evolve(
                 name=event.name,
                 prefix=event.prefix,
                 digest=event.digest,
-                permissions=frozenset(event.permissions),
+                permissions=tuple(event.permissions),
                 actor=actor,
                 position=position,
                 created_at=at,

@@ -30,7 +30,7 @@ class Target(Struct, frozen=True):
     """`waiting` has the positions of the news that it has neither taken nor refused for good."""
 
     to: str
-    kinds: frozenset[str]
+    kinds: tuple[str, ...]  # no set: of that each process has another order, and bytes
     waiting: tuple[int, ...] = ()
 
 
@@ -55,7 +55,7 @@ class Notices(Struct, frozen=True):
 
     def wants(self, *kinds: str) -> bool:
         """Whether any target is told of any of these kinds."""
-        return any(target.kinds.intersection(kinds) for target in self.targets.values())
+        return any(kind in target.kinds for target in self.targets.values() for kind in kinds)
 
 
 def progress(job: Job) -> Progress:
@@ -105,7 +105,7 @@ def unreadable(notices: Notices, count: int) -> Notices:
 
 
 def _added(notices: Notices, event: TargetAdded) -> Notices:
-    target = Target(event.to, frozenset(event.kinds))
+    target = Target(event.to, tuple(event.kinds))
     after = _with(notices, event.target, target)
     if "dead_letter" in target.kinds and not notices.wants("dead_letter"):
         after = replace(after, dead=event.dead_letters)

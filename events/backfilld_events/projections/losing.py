@@ -5,10 +5,21 @@ index was lost is to be fetched anew, once Tap has fetched it.
 """
 
 import sqlite3
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from typing import NamedTuple
 
+from ..ids import Did
+from . import pages
 from .repo import IDS_MAX, load, save
 from .tally import Tally
+
+
+class Away(NamedTuple):
+    """An account that is not active, as an identity event said last."""
+
+    did: Did
+    status: str
+    handle: str
 
 
 def lost(db: sqlite3.Connection, position: int, at: float, progress: Callable[[], None]) -> None:
@@ -36,6 +47,23 @@ def at_stake(db: sqlite3.Connection) -> tuple[int, int]:
     """(repositories that Tap was given, records that are here of all there are), counted."""
     given, live = db.execute("SELECT count(handed), coalesce(sum(live), 0) FROM repo").fetchone()
     return given, live
+
+
+def away(db: sqlite3.Connection) -> Iterator[list[Away]]:
+    """All accounts that are not active, some at once. The index that is lost knew them; nobody
+    tells of them again."""
+    after = 0
+    while True:
+        rows = db.execute(
+            "SELECT repo, account, coalesce(handle, '') FROM seen"
+            " WHERE account <> 'active' AND repo > ? ORDER BY repo LIMIT ?",
+            (after, IDS_MAX),
+        ).fetchall()
+        if not rows:
+            return
+        after = rows[-1][0]
+        dids = pages.named(db, [number for number, _, _ in rows])
+        yield [Away(did, *said) for did, (_, *said) in zip(dids, rows, strict=True)]
 
 
 def _some(db: sqlite3.Connection, after: int) -> list[int]:

@@ -13,13 +13,14 @@ from support.tampering import ended_at, tampered
 from backfilld.cli import stopped
 from backfilld.cli.daemon import main
 from backfilld.datadir import only_one
+from backfilld.deliveries import RecordDelivery
 from backfilld.records.sqlite import SqliteStore
 from backfilld.records.store import Group
 from backfilld.verification import mark
-from backfilld_events.catalog.index import IndexLost, RecordsCommitted, Tally
+from backfilld_events.catalog.index import Account, IndexLost, RecordsCommitted, Tally
 from backfilld_events.catalog.source import Observation, ReposObserved
 from backfilld_events.eventlog import EventLog
-from backfilld_events.ids import pack_one
+from backfilld_events.ids import Cid, Rev, Rkey, pack_one
 from backfilld_events.log import read
 from backfilld_events.log.append import Append
 from backfilld_events.log.file import open_reader
@@ -34,10 +35,11 @@ def data(tmp_path: Path) -> Path:
     data = tmp_path / "data"
     tallies = [Tally(pack_one(did(n)), 0, inserted=3 + n) for n in range(2)]
     seen = [Observation(pack_one(did(n)), "active", "", None, 3 + n) for n in range(2)]
+    gone = [Account(pack_one(did(1)), "takendown", "b.test")]
     with only_one(data), closing(EventLog.open(data / "events.db")) as log:
         job = [started(POSTS), page(0, 2, None), handed_off(2)]
         log.append([Append([NewEvent("job/a", one, "x") for one in job])], 1)
-        came = RecordsCommitted(1, 9, [POSTS], tallies, [], 0)
+        came = RecordsCommitted(1, 9, [POSTS], tallies, gone, 0)
         log.append([Append([NewEvent("index", came, "system")])], 1)
         log.append([Append([NewEvent("tap", ReposObserved("t", True, seen), "system")])], 1)
     return data
@@ -92,6 +94,24 @@ def test_an_empty_index_as_a_start_that_was_refused_leaves_it_may_stay(
     SqliteStore.open(data / "records.db", 20).close()
     assert run("--reason", "x", "--yes").exit_code == 0
     assert (data / "records.db").is_file()
+
+
+def test_the_new_index_knows_whose_records_are_not_shown(run: Run, data: Path) -> None:
+    """Nobody tells of it again, and some of theirs may still come."""
+    for _ in range(2):  # what was broken off is done again
+        assert run("--reason", "x", "--yes").exit_code == 0
+    coming = [
+        RecordDelivery(
+            n, did(n), POSTS, Rkey("k"), Rev("3aaaaaaaaaaa2"), Cid("bafyreione"), b"{}", True
+        )
+        for n in range(2)
+    ]
+    with closing(SqliteStore.open(data / "records.db", 20)) as store:
+        assert store.receipt_ends() == (0, 0)
+        assert store.commit(Group(coming, [], [], []), 1).no == 1
+    with closing(open_reader(data / "records.db")) as db:
+        assert db.execute("SELECT did FROM records_text").fetchall() == [(did(0),)]
+        assert db.execute("SELECT handle FROM repo WHERE hidden").fetchall() == [("b.test",)]
 
 
 def test_nothing_is_written_to_a_log_that_does_not_verify(run: Run, data: Path) -> None:

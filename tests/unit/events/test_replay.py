@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import get_args
 
 import pytest
+from msgspec import inspect
 from support.given import LIKES, POSTS, handed_off, page, started
 
 from backfilld_events import folds
@@ -21,6 +22,8 @@ from backfilld_events.catalog.source import ReposObserved, TapConnected
 from backfilld_events.codec import Undecodable
 from backfilld_events.eventlog import EventLog
 from backfilld_events.folds import INITIAL, State, job, replay
+from backfilld_events.folds.job import Job
+from backfilld_events.folds.lexicon import Lexicon
 from backfilld_events.log import read
 from backfilld_events.log.append import Append
 from backfilld_events.log.file import open_reader
@@ -73,3 +76,23 @@ def test_a_row_that_cannot_be_read_ends_the_replay() -> None:
 def test_every_event_of_the_catalog_is_folded() -> None:
     assert set(folds._EVOLVE) == set(TYPES.values()) == set(get_args(Event))
     assert {*job._CHANGES, *job._STOPS} == set(get_args(JobEvent))
+
+
+def test_no_part_of_the_state_is_a_set_for_each_process_would_write_it_otherwise() -> None:
+    seen: list[object] = []
+
+    def walk(one: object) -> None:
+        if any(one is known for known in seen):
+            return
+        seen.append(one)
+        assert not isinstance(one, inspect.SetType | inspect.FrozenSetType)
+        for part in getattr(one, "__struct_fields__", ()):
+            value = getattr(one, part)
+            for each in value if isinstance(value, tuple) else (value,):
+                if isinstance(each, inspect.Type | inspect.Field):
+                    walk(each)
+
+    walk(inspect.type_info(State))
+    walk(inspect.type_info(Job))
+    walk(inspect.type_info(Lexicon))
+    assert len(seen) > 50

@@ -148,7 +148,7 @@ def _shown(key: Key, last_used: float | None) -> KeyShape:
         id=key.id,
         name=key.name,
         key_prefix=key.prefix,
-        permissions=sorted(key.permissions),
+        permissions=sorted(set(key.permissions)),
         created_at=utc_text(key.created_at),
         last_used_at=_time(last_used),
         revoked_at=_time(key.revoked_at),
