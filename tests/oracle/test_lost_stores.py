@@ -19,6 +19,8 @@ from backfilld.backup.folder import INDEX, LOG
 from backfilld.backup.making import make
 from backfilld.cli import forget_index
 from backfilld.cli.daemon import main
+from backfilld.config import Duration
+from backfilld.config.keys import LogConfig
 from backfilld.delivery.ledger import ReceiptsMissing
 from backfilld.sandbox.network import SandboxNetwork
 from backfilld.sandbox.tap import TapSettings
@@ -166,9 +168,12 @@ async def test_an_older_log_takes_in_what_a_newer_index_has_and_nothing_is_count
 async def test_what_tap_sent_after_a_backup_is_fetched_anew_by_a_refetch_after_a_restore(
     tmp_path: Path, autojump_clock: Clock
 ) -> None:
-    world = World(4, 50, (STATUS,), (1, 4))
+    """Checkpoints that were kept elsewhere say that the log is older, until they are moved away."""
+    world, kept = World(4, 50, (STATUS,), (1, 4)), tmp_path / "checkpoints"
     async with SandboxNetwork(world) as network:
         lab = lab_of(tmp_path, network)
+        log = LogConfig(checkpoint_file=str(kept), checkpoint_every=Duration(30))
+        lab.config = replace(lab.config, log=log)
         async with lab.living() as (_, desk):
             await lab.until_synced(await lab.start(desk, lexicon(STATUS)))
             copy = backup(lab, "both")
@@ -183,7 +188,11 @@ async def test_what_tap_sent_after_a_backup_is_fetched_anew_by_a_refetch_after_a
             await trio.sleep(120)
             lab.check_the_index_is_the_truth(STATUS)
         restore(lab, copy, LOG, INDEX)
-        async with lab.living() as (_, desk):
+        async with lab.living() as (journal, _):
+            assert "its tail is cut off: a checkpoint of" in journal.frozen
+        kept.rename(tmp_path / "evidence")
+        async with lab.living() as (journal, desk):
+            assert not journal.frozen
             await trio.sleep(600)
             with pytest.raises(AssertionError):
                 lab.check_the_index_is_the_truth(STATUS)

@@ -28,10 +28,7 @@ from .daemon import config_option, loaded
 
 @click.command("forget-index")
 @config_option
-@click.option(
-    "--reason", metavar="TEXT", required=True, callback=stopped.reason,
-    help="Why; it stands in the log for ever.",
-)  # fmt: skip
+@stopped.reason_option
 @click.option("--yes", is_flag=True, help="Ask nothing.")
 def forget_index(path: Path | None, reason: str, yes: bool) -> None:
     """Go on without the records.db that this log tells of, because it is lost; to restore a backup

@@ -13,13 +13,21 @@ from . import say
 REASON_CHARS_MAX = 500
 
 
-def reason(_: click.Context, param: click.Parameter, text: str) -> str:
-    """A reason that can stand in the log, for click; with another it exits."""
+def _reason(_: click.Context, param: click.Parameter, text: str) -> str:
     text = text.strip()
     if not 0 < len(text) <= REASON_CHARS_MAX or not text.isprintable():
         say.err(f"error: --{param.name} should be one line of 1 to {REASON_CHARS_MAX} characters")
         sys.exit(say.USAGE)
     return text
+
+
+reason_option = click.option(
+    "--reason",
+    metavar="TEXT",
+    required=True,
+    callback=_reason,
+    help="Why; it stands in the log for ever.",
+)
 
 
 @contextmanager

@@ -12,6 +12,6 @@ from .whole import Whole
 def reconciler(
     journal: Journal, network: Network, index: Index, clear: Clear, settle: Settle
 ) -> Reconciler:
-    """Compares what `index` has with the servers of `network`; `clear` and `settle` as Reconciler has them."""
+    """Compares what `index` has with the servers of `network`; the rest as Reconciler has it."""
     reader = Reader(network.identity, network.pds, Whole(network.pds))
     return Reconciler(journal, Batches(reader, index), index, clear, settle)

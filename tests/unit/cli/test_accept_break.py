@@ -87,7 +87,7 @@ def test_nobody_to_ask_or_a_no_changes_nothing(
     before = ended_at(log)
     ran = run("--reason", "x")
     assert (ran.exit_code, "add --yes" in ran.stderr) == (2, True)
-    monkeypatch.setattr("backfilld.cli.accept._is_terminal", lambda: True)
+    monkeypatch.setattr("backfilld.cli.stopped._is_terminal", lambda: True)
     ran = run("--reason", "x", input="n\n")
     assert ran.exit_code == 1
     assert "Go on with the log as it is? [y/N]" in ran.stderr

@@ -1,10 +1,14 @@
 """`backfilld backup` leaves a whole, verified backup, or says why not and leaves nothing."""
 
+import re
+import shutil
 import signal
 import sqlite3
+import subprocess
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from pathlib import Path
+from textwrap import dedent
 from typing import Any
 
 import pytest
@@ -306,6 +310,20 @@ def test_two_do_not_make_the_same_backup(
     assert run().exit_code == 0
     assert again[0].exit_code == 2
     assert "a backup is being made there" in again[0].stderr
+
+
+def test_the_units_in_the_documentation_are_right(tmp_path: Path) -> None:
+    if shutil.which("systemd-analyze") is None:
+        pytest.skip("systemd is not on this machine")
+    text = (Path(__file__).parents[3] / "docs" / "backup.md").read_text()
+    blocks = [dedent(one) for one in re.findall(r"(?:^    .*\n|^\n)+", text, re.MULTILINE)]
+    for kind, section in (("service", "[Service]"), ("timer", "[Timer]")):
+        (unit,) = [one for one in blocks if section in one]
+        path = tmp_path / f"backfilld-backup.{kind}"
+        path.write_text(unit.strip().replace("/usr/bin/backfilld", "/bin/true") + "\n")
+    units = ["systemd-analyze", "verify", *tmp_path.glob("backfilld-backup.*")]
+    done = subprocess.run(units, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
 
 
 @pytest.mark.parametrize(
