@@ -571,7 +571,7 @@ def blocks(language: str) -> Iterator[str]:
 
 def test_the_verifier_on_the_page_needs_nothing_of_ours(whole: list[bytes], tmp_path: Path) -> None:
     (source,) = [block for block in blocks("python") if "sha256" in block]
-    assert len(source.splitlines()) <= 40
+    assert len([line for line in source.splitlines() if line]) <= 40
     assert "backfilld_events" not in source
     script, text = tmp_path / "check.py", tmp_path / "log.jsonl"
     script.write_text(source)
