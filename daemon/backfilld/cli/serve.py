@@ -2,6 +2,7 @@
 
 import os
 import signal
+import sqlite3
 import sys
 from pathlib import Path
 
@@ -40,7 +41,7 @@ def serve(settings: Config, path: Path | None) -> None:
     try:
         trio.run(_serve, service, path)
     except BaseExceptionGroup as group:
-        mendable = group.subgroup(_MENDABLE)
+        mendable = group.subgroup(_MENDABLE) or group.subgroup(_is_of_the_machine)
         if mendable is None:
             raise
         _give_up(next(leaves(mendable)))
@@ -50,8 +51,21 @@ def serve(settings: Config, path: Path | None) -> None:
         _give_up(LogBroken(problem.told))
 
 
+def _is_of_the_machine(error: BaseException) -> bool:
+    """Whether SQLite was kept from writing by something that a person can mend, not by us."""
+    code = getattr(error, "sqlite_errorcode", 0) & 0xFF
+    return code in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_FULL)
+
+
 def _give_up(error: BaseException) -> None:
-    say.err(f"error: {error}")
+    if _is_of_the_machine(error):
+        say.err(
+            f"error: {error}: events.db or records.db could not be written. Nothing acknowledged "
+            "is lost; it goes on at the next start. Is the disk full, or has another program locked a "
+            "file for long (Litestream: docs/backup.md)?"
+        )
+    else:
+        say.err(f"error: {error}")
     sys.exit(say.BROKEN_LOG if isinstance(error, LogBroken) else say.USAGE)
 
 
