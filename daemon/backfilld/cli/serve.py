@@ -61,8 +61,8 @@ def _give_up(error: BaseException) -> None:
     if _is_of_the_machine(error):
         say.err(
             f"error: {error}: events.db or records.db could not be written. Nothing acknowledged "
-            "is lost; it goes on at the next start. Is the disk full, or has another program locked "
-            "a file for long (Litestream: docs/backup.md)?"
+            "is lost; it goes on at the next start. Is the disk full, or has another program "
+            "locked a file for long (Litestream: docs/backup.md)?"
         )
     else:
         say.err(f"error: {error}")

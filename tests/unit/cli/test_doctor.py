@@ -144,7 +144,9 @@ def test_a_log_that_does_not_verify_is_a_fault_with_its_fix_and_exit_8(
     well: FakeDaemon, ctl: Ctl, config: str
 ) -> None:
     well.answers("GET /admin/health", health(status="broken", log=BROKEN_LOG), status=503)
-    one = checked(ctl, "--config", config)["log"]
+    found = checked(ctl, "--config", config)
+    one, jobs = found["log"], found["jobs"]
+    assert (jobs["ok"], jobs["found"]) == (False, "none goes on: the log does not verify")
     assert (one["ok"], one["fix"]) == (False, "restore it; see docs/audit.md")
     assert one["found"] == "48,213 events; it does not verify: event 7: missing"
     ran = ctl("doctor", "--config", config)

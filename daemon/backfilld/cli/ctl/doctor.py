@@ -126,6 +126,9 @@ def _health(ctl: Ctl) -> Iterator[Check]:
     else:
         yield Check("version", True, f"both are {__version__}")
     yield from _log(health.log)
+    if health.log.problem is not None:
+        yield Check("jobs", False, "none goes on: the log does not verify", "see the log, above")
+        return
     stalled = any(job.state == "stalled" for job in health.jobs)
     yield Check("jobs", not stalled, health.verdict, "backfillctl why" if stalled else "")
 
@@ -170,6 +173,8 @@ def _channel(channel: ChannelShape) -> Check:
         return Check("channel", True, f"up{since}, {channel.unacked:,} not yet committed")
     why = channel.why or "it has not been reached yet"
     fix = "it is tried again by itself; does another client hold Tap's channel?"
+    if why.startswith("closed, for the log"):  # by us
+        fix = "see the log, above"
     return Check("channel", False, f"down{since}: {why}", fix)
 
 
