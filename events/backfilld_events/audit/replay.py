@@ -18,6 +18,7 @@ from ..log.file import open_reader, reading
 from ..projections import VERSION, Projections, tables
 from ..projections.numbers import Mark
 from .pace import Pace
+from .verify import Broken
 
 EVENTS_AT_ONCE = (
     2_000  # a transaction of the scratch file; for as long the log's old pages are kept
@@ -33,6 +34,9 @@ _SAYS_WHERE: Final = {
 
 _SCHEMA: Final = "sqlite_schema"
 _OF: Final = {_SCHEMA: f"WHERE tbl_name IN ({', '.join(repr(name) for name in tables())})"}
+
+# what a fold raises that cannot bear an event; those of a writer it bears, so it is none of its
+_DOES_NOT_FOLD: Final = (ValueError, TypeError, LookupError, AttributeError, sqlite3.IntegrityError)
 
 Columns = dict[str, Any]
 _Row = tuple[Any, ...]
@@ -88,7 +92,8 @@ def replay(
     path: Path, scratch: str = "", progress: Callable[[int], None] = lambda _: None
 ) -> Replayed:
     """Compares the projections in the log at `path`. `scratch`: a new file for those made anew, or
-    ":memory:"; "": a file that SQLite removes. Raises BadFile, codec.Undecodable."""
+    ":memory:"; "": a file that SQLite removes. Raises BadFile, and Broken where nothing
+    follows from an event."""
     with closing(open_reader(path)) as live:
         version, secret, position = _standing(live)
     if version != VERSION:
@@ -128,7 +133,11 @@ def _fold(db: sqlite3.Connection, projections: Projections, limit: int) -> int:
     db.execute("BEGIN")
     count = 0
     for row in read.rows(db, projections.state.position, limit=limit):
-        projections.fold(row, row.event)
+        try:
+            projections.fold(row, row.event)
+        except _DOES_NOT_FOLD as error:
+            what = f"nothing follows from it: {type(error).__name__}: {error}"
+            raise Broken(row.position, what) from error
         count += 1
     projections.close_append()
     return count

@@ -103,6 +103,8 @@ class Walk:
                 readers[name, schema](payload)
                 last[stream] = version
                 previous = own
+        except TypeError as error:  # in a table that was made anew, and takes anything
+            raise Broken(at, f"a column is not of its type: {error}") from error
         except Undecodable as error:
             raise Broken(position, str(error)) from error
         except UNFIT as error:

@@ -11,7 +11,6 @@ from ..audit.replay import replay
 from ..audit.source import LogFile, Source, open_source
 from ..audit.verify import Broken
 from ..audit.whole import verify_source
-from ..codec import Undecodable
 from ..log.file import BadFile
 from . import options, say
 from . import replay as replaying
@@ -107,8 +106,9 @@ class _Said:
         """What is folded from the log."""
         try:
             done = replay(self._path)
-        except Undecodable as error:
-            raise BadFile(f"{self._path}: {error}") from error
+        except Broken as broken:
+            self._broken("projections", broken)
+            return
         self.is_broken |= bool(done.differ)
         self.lines += replaying.sentences(done)
         self.data["projections"] = replaying.as_data(done)

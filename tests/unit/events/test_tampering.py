@@ -16,9 +16,11 @@ import pytest
 from benchmarks.log_events import AT, history
 
 from backfilld_events import chain
+from backfilld_events.catalog.index import RecordsCommitted
 from backfilld_events.cli import main, say
 from backfilld_events.eventlog import EventLog
-from backfilld_events.log.append import Append
+from backfilld_events.log.append import Append, append
+from backfilld_events.row import NewEvent
 
 EVENTS = int(os.environ.get("TAMPER_EVENTS", "400"))
 PORTION = EVENTS // 20
@@ -248,3 +250,32 @@ def test_a_trigger_that_is_gone_is_named(site: Site, verify: Verify) -> None:
     with closing(sqlite3.connect(site.log)) as db:
         db.execute("DROP TRIGGER event_no_update")
     assert verify("--log-only")["file"] == ["trigger event_no_update is gone"]
+
+
+def test_a_table_that_takes_anything_is_no_way_to_end_verify_with_a_traceback(
+    site: Site, verify: Verify
+) -> None:
+    with closing(sqlite3.connect(site.log)) as db:
+        columns = ", ".join(COLUMNS)
+        db.execute(f"CREATE TABLE loose ({columns})")
+        db.execute(f"INSERT INTO loose SELECT {columns} FROM event ORDER BY position")
+        db.execute("DROP TABLE event")
+        db.execute("ALTER TABLE loose RENAME TO event")
+        db.execute(f"UPDATE event SET payload = 'a text' WHERE position = {WRONG}")
+        relinked(db)
+        db.commit()
+    said = verify("--log-only")
+    assert said["log"]["position"] == WRONG
+    assert "table event was changed" in said["file"]
+
+
+def test_events_from_which_nothing_follows_are_named(site: Site, verify: Verify) -> None:
+    with closing(sqlite3.connect(site.log, isolation_level=None)) as db:
+        db.execute("BEGIN")
+        gap = NewEvent("index", RecordsCommitted(10**6, 10**6, [], [], [], 0), "system")
+        append(db, [Append([gap])], AT, lambda row, event: None)
+        db.execute("COMMIT")
+    said = verify()
+    assert "log" not in said
+    assert said["projections"]["position"] == EVENTS + 1
+    assert "nothing follows from it: ValueError: receipts" in said["projections"]["what"]
