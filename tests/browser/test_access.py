@@ -82,6 +82,18 @@ def test_axe_finds_nothing_in_light_in_dark_and_on_a_small_screen(
         assert _too_wide(page, width) == []
 
 
+def test_axe_finds_nothing_while_the_numbers_are_old(visit: Visit, job: str) -> None:
+    page = opened(visit, job, "a job")
+    page.evaluate(
+        "document.getElementById('lost').hidden = false;"
+        "document.getElementById('lost-says').textContent = 'Numbers from 14:53:24 UTC.';"
+        "document.body.classList.add('stale')"
+    )
+    for scheme in ("light", "dark"):
+        page.emulate_media(color_scheme=scheme)
+        _finds_nothing(page)
+
+
 def _finds_nothing(page: Page) -> None:
     tags = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
     found = Axe().run(page, options={"runOnly": tags})
