@@ -30,7 +30,8 @@ class Broken(Exception):
 
 class Verified(Struct, frozen=True):
     """`events` rows verified; `position` and `hash` are those of the last. `passed` are the
-    positions of breaks that somebody has accepted."""
+    positions of breaks that somebody has accepted, those that only other proofs showed too: at a
+    tail that was cut off the rows are right."""
 
     events: int
     position: int
@@ -84,7 +85,7 @@ class Walk:
 
     def verified(self) -> Verified:
         """All of the log up to here, if the walk began with its first row."""
-        return Verified(self.position, self.position, self.hash, tuple(self.passed))
+        return Verified(self.position, self.position, self.hash, tuple(sorted(self._known)))
 
     def over(self, rows: Iterable[tuple[Any, ...]]) -> None:
         """Goes on over `rows`. Raises Broken at the first that is wrong."""

@@ -13,6 +13,7 @@ from itertools import pairwise
 from pathlib import Path
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from .. import chain
 from ..log import read
@@ -51,7 +52,7 @@ def verify_source(source: Source, events_min: int = EVENTS_MIN) -> Verified:
         cuts = [upto * n // parts for n in range(parts + 1)]
         whole = _joined(_walked(source.path, cuts))
         if whole is not None and whole.position == upto:
-            return whole
+            return replace(whole, passed=tuple(sorted(known)))
     return verify_columns(source.columns(None, upto), known)
 
 

@@ -75,8 +75,11 @@ class _Said:
         except Broken as broken:
             self._broken("log", broken)
             return False
-        passed = [f"but for the break at #{at}, which was accepted" for at in done.passed]
-        parts = [f"{done.events:,} events, unbroken", *passed]
+        parts = [f"{done.events:,} events, unbroken"]
+        if done.passed:
+            breaks = "the break at " if len(done.passed) == 1 else "the breaks at "
+            was = "which was accepted" if len(done.passed) == 1 else "which were accepted"
+            parts += [f"but for {breaks}{', '.join(f'#{at}' for at in done.passed)}", was]
         self.lines.append(
             f"log          OK  {', '.join(parts)}; #{done.position} is {done.hash.hex()}"
         )

@@ -15,6 +15,7 @@ from support.given import LIKES, POSTS, handed_off, page, started
 from backfilld_events import chain, codec
 from backfilld_events.audit import whole
 from backfilld_events.audit.verify import Broken, verify_columns
+from backfilld_events.catalog.service import BreakAccepted
 from backfilld_events.cli import main, say
 from backfilld_events.log import read
 from backfilld_events.log.append import Append, append
@@ -231,3 +232,18 @@ def test_readers_are_looked_up_once_and_name_what_they_cannot_read() -> None:
     assert list(readers) == [("job.picked-up", 1)]
     with pytest.raises(codec.Undecodable, match="service.started"):
         readers.decode("service.started", 1, b"\x81\xa7version\xa1\xff")
+
+
+def test_an_acceptance_is_told_even_where_the_rows_are_right(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of a tail that was cut off nothing shows in the rows that are left."""
+    monkeypatch.setattr(os, "cpu_count", lambda: 2)
+    monkeypatch.setattr(whole, "_walked", in_this_process)
+    accepted = BreakAccepted(EVENTS, rows_of(path)[-1][-1], "its tail is cut off", "a test")
+    with closing(open_writer(path, "backfilld_events.log")) as db:
+        db.execute("BEGIN IMMEDIATE")
+        new = NewEvent("service", accepted, "uid:7")
+        append(db, [Append([new])], 1_800_000_000_000_000, lambda row, event: None)
+        db.execute("COMMIT")
+    assert [whole.verify_file(path, n).passed for n in (1, 1_000)] == [(EVENTS,), (EVENTS,)]
