@@ -17,7 +17,7 @@ def add(verbs: "options.Verbs") -> None:
         "replay",
         "make every projection anew from the log, and compare the live ones row by row",
         ["backfill-audit replay /var/lib/backfilld/events.db",
-         "backfill-audit replay events.db --scratch /tmp/anew.db   # keeps those made anew"],
+         "backfill-audit replay events.db --scratch anew.db   # keeps those made anew"],
     )  # fmt: skip
     verb.add_argument(
         "--scratch",
