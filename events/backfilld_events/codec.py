@@ -20,8 +20,8 @@ _DECODERS: dict[str, msgspec.msgpack.Decoder[Event]] = {
 _NAMES: dict[type[Event], str] = {event_type: name for name, event_type in TYPES.items()}
 
 
-UNFIT = (msgspec.MsgspecError, UnicodeDecodeError)
-"""What a reader raises of a payload that is not what it reads; the latter of a bad string."""
+UNFIT = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
+"""What a reader raises of a payload that is not what it reads: of a bad string, of one too deep."""
 
 
 class Undecodable(ValueError):

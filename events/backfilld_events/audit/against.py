@@ -23,8 +23,10 @@ class Agreed(Struct, frozen=True):
 def against(source: Source, checkpoints: Iterable[Checkpoint]) -> Agreed:
     """Raises Broken at the first position that can be wrong. The chain is not looked at: `verify`
     it too, or a right hash may stand in a wrong row."""
-    kept = sorted(checkpoints, key=lambda one: one.position)
+    kept = list(checkpoints)
     upto, hashes = source.upto(), source.hashes({1, *(one.position for one in kept)})
+    # of two that say different things of a position, that with which the log disagrees comes first
+    kept.sort(key=lambda one: (one.position, hashes.get(one.position) == one.hash))
     agreed = 0
     for one in kept:
         said = f"a checkpoint of {one.at} says that #{one.position} is {one.hash.hex()}"

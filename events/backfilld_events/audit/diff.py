@@ -4,17 +4,21 @@ The one rule: neither is believed more than the other, nor verified. A chain mad
 has other hashes all the way, so rows are compared without them: the edited event is named alone.
 """
 
+import sqlite3
 from collections.abc import Iterator
 from itertools import zip_longest
 from typing import Any
 
 import msgspec
 from msgspec import Struct
+from msgspec.structs import astuple
 
+from ..codec import UNFIT
 from ..row import COLUMNS, Row, from_columns
 from . import show
 from .source import Source
-from .verify import Broken
+from .typed import is_typed
+from .verify import Broken, unreadable
 
 POSITIONS_MAX = 10  # of later events with another content, that are named
 
@@ -93,8 +97,14 @@ def diff(one: Source, other: Source) -> Compared:
 
 
 def _rows(source: Source, upto: int) -> Iterator[_Columns]:
+    position = 0
     try:
-        yield from source.columns(None, upto)
+        try:
+            for row in source.columns(None, upto):
+                position = row[0]
+                yield row
+        except sqlite3.DatabaseError as error:
+            unreadable(position + 1, error)
     except Broken as broken:
         raise Broken(broken.position, f"{source.path}: {broken.what}") from broken
 
@@ -130,13 +140,15 @@ def _parted(position: int, ours: _Columns | None, theirs: _Columns | None) -> Pa
 
 def _payload(row: Row) -> Any:
     """What the payload says; if it cannot be read as its type has it, what msgpack makes of it."""
+    if not is_typed(astuple(row)):
+        return row.payload
     try:
         return show.payload(row)
     except show.UNREADABLE:
         pass
     try:
         return msgspec.to_builtins(msgspec.msgpack.decode(row.payload), str_keys=True)
-    except (msgspec.MsgspecError, ValueError, TypeError, RecursionError):
+    except (*UNFIT, ValueError, TypeError):
         return row.payload.hex()
 
 

@@ -69,7 +69,7 @@ class Export:
             raise Broken(1, f"the first line says that the log's origin is {said.origin!r}")
 
     def of_type(self, name: str) -> Iterator[Row]:
-        """See Source. A line that is not as it should be is passed over: `columns` names it."""
+        """See Source."""
         held = b'"type":"%b"' % name.encode()
         for number, line in self._lines():
             if number > 1 and held in line:

@@ -11,13 +11,13 @@ from typing import Annotated, Any, Final, TypeVar
 import msgspec
 from msgspec import Meta, Struct
 
+from .typed import is_typed, wrong
+
 FORMAT: Final = "backfilld-log/1"
 LINE_BYTES_MAX: Final = 64 * 2**20  # the largest events are pages of the longest DIDs: 8 MB
 DEPTH_MAX: Final = 32  # of a payload that stands there as JSON; so is no event's
 
 _AS_IS = frozenset([str, int, bool, type(None)])
-_COLUMNS: Final = (int, str, int, str, int, int, str, int, bytes, bytes)
-_TYPES: Final = {_COLUMNS, (*_COLUMNS[:7], type(None), *_COLUMNS[8:])}
 _UNFIT = (msgspec.MsgspecError, ValueError, TypeError, OverflowError, RecursionError)
 
 _Int64 = Annotated[int, Meta(ge=-(2**63), le=2**63 - 1)]
@@ -94,8 +94,8 @@ def header(line: bytes) -> Header:
 
 def line_of(columns: tuple[Any, ...]) -> bytes:
     """The line of a row (row.COLUMNS), with its end. Raises BadLine for a row that has none."""
-    if (*map(type, columns),) not in _TYPES:
-        raise BadLine("a column is of another type than the log's")
+    if not is_typed(columns):
+        raise BadLine(wrong(columns))
     fields = (*columns[:8], msgspec.Raw(_text(columns[8])), columns[9].hex())
     line = _json(_Line(*fields)) + b"\n"
     if len(line) > LINE_BYTES_MAX:

@@ -7,7 +7,11 @@ import sqlite3
 from contextlib import closing
 from importlib import resources
 
-_SCHEMA = "SELECT type || ' ' || name, sql FROM sqlite_schema WHERE tbl_name = 'event'"
+# every trigger of the file: of one, `tbl_name` is as whoever made it spelled that
+_SCHEMA = (
+    "SELECT type || ' ' || name, sql FROM sqlite_schema"
+    " WHERE tbl_name = 'event' COLLATE NOCASE OR type = 'trigger'"
+)
 
 
 def missing(db: sqlite3.Connection) -> list[str]:

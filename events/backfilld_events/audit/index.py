@@ -11,6 +11,7 @@ from typing import Any
 import msgspec
 from msgspec import Struct
 
+from ..codec import UNFIT
 from ..ids import Did
 from ..log.file import BadFile, open_reader
 
@@ -56,6 +57,8 @@ class Receipt(Struct, frozen=True, array_like=True):
     recount: Recount | None = None
 
 
+# no views: one may have no end
+_TABLES = "SELECT name FROM sqlite_schema WHERE type = 'table' AND rootpage > 0"
 _DECODE = msgspec.msgpack.Decoder(Receipt).decode
 
 
@@ -70,7 +73,8 @@ class Index:
     def __init__(self, path: Path) -> None:
         """Opens it. Raises BadFile."""
         self.path, self._db = path, open_reader(path)
-        names = {name for (name,) in self._db.execute("SELECT name FROM sqlite_schema")}
+        self._db.text_factory = lambda raw: raw.decode(errors="replace")
+        names = {name for (name,) in self._db.execute(_TABLES)}
         (version,) = self._db.execute("PRAGMA user_version").fetchone()
         if not names.issuperset({"record", "repo", "collection", "receipt"}):
             self.close()
@@ -110,7 +114,7 @@ class Index:
         for no, content in self._db.execute(query, (after,)):
             try:
                 yield _DECODE(content)
-            except msgspec.MsgspecError as error:
+            except UNFIT as error:
                 raise Unreadable(f"receipt {no} of the index cannot be read: {error}") from error
 
     def rows(self) -> Iterator[Held]:

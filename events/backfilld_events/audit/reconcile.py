@@ -15,15 +15,16 @@ from pathlib import Path
 from msgspec import Struct
 from msgspec.structs import replace
 
+from ..catalog import Event
 from ..catalog import index as catalog
-from ..codec import Undecodable
 from ..ids import pack_one, unpack_one
 from ..row import Row, from_columns
 from ..words import counted
 from .index import Index, Receipt, Unreadable
+from .show import UNREADABLE
 from .source import Source
 from .sums import Sum, Sums
-from .verify import Broken
+from .verify import Broken, checked
 
 FEW = 2_000  # events that may come between the log's moment and the index's
 KEPT_RECEIPTS = 10_000  # that the index keeps behind the log's last, at least (delivery.ledger)
@@ -133,17 +134,19 @@ class _Walk:
         after, upto = self.position, source.upto()
         if upto <= after:
             return 0
-        for columns in source.columns(after, upto):
-            if columns[3] in catalog.TYPES:
-                self._take(from_columns(columns))
+        for row in checked(map(from_columns, source.columns(after, upto))):
+            if row.type in catalog.TYPES:
+                self._take(row)
         self.position = upto
         return upto - after
 
     def _take(self, row: Row) -> None:
         try:
-            event = row.event
-        except Undecodable as error:
-            raise Broken(row.position, str(error)) from error
+            self._add(row, row.event)
+        except UNREADABLE as error:
+            raise Broken(row.position, f"its rows cannot be added up: {error}") from error
+
+    def _add(self, row: Row, event: Event) -> None:
         say, at = self.sums.say, row.position
         match event:
             case catalog.RecordsCommitted():
@@ -191,7 +194,7 @@ def _held_against(walk: _Walk, index: Index) -> Reconciled:
     try:
         for receipt in index.receipts(logged):
             walk.add(receipt, position + receipt.no - logged)
-    except Unreadable as error:
+    except (Unreadable, *UNREADABLE) as error:
         wrong.append(str(error))
         return found
     rows, hidden = Counter[str](), Counter[str]()

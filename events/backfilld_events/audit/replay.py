@@ -13,12 +13,14 @@ from typing import Any, Final
 import msgspec
 from msgspec import Struct
 
+from ..codec import UNFIT
 from ..log import read
 from ..log.file import open_reader, reading
 from ..projections import VERSION, Projections, tables
 from ..projections.numbers import Mark
 from .pace import Pace
-from .verify import Broken
+from .source import VALUE_BYTES_MAX
+from .verify import Broken, checked
 
 EVENTS_AT_ONCE = (
     2_000  # a transaction of the scratch file; for as long the log's old pages are kept
@@ -33,10 +35,15 @@ _SAYS_WHERE: Final = {
 }  # fmt: skip
 
 _SCHEMA: Final = "sqlite_schema"
-_OF: Final = {_SCHEMA: f"WHERE tbl_name IN ({', '.join(repr(name) for name in tables())})"}
+_TABLES: Final = "SELECT name FROM sqlite_schema WHERE type = 'table' AND rootpage > 0"  # no views
+_OF: Final = {_SCHEMA: f"WHERE lower(tbl_name) IN ({', '.join(map(repr, tables()))})"}
+_IN_ORDER: Final = {type(None): 0, int: 1, float: 1, str: 2, bytes: 3}  # as SQLite sorts
 
 # what a fold raises that cannot bear an event; those of a writer it bears, so it is none of its
-_DOES_NOT_FOLD: Final = (ValueError, TypeError, LookupError, AttributeError, sqlite3.IntegrityError)
+_DOES_NOT_FOLD: Final = (
+    ValueError, TypeError, LookupError, AttributeError, ArithmeticError, RecursionError,
+    sqlite3.IntegrityError,
+)  # fmt: skip
 
 Columns = dict[str, Any]
 _Row = tuple[Any, ...]
@@ -101,6 +108,7 @@ def replay(
     with closing(sqlite3.connect(scratch, isolation_level=None, uri=True)) as db:
         for pragma in _PRAGMAS:
             db.execute(f"PRAGMA {pragma}")
+        db.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, VALUE_BYTES_MAX)
         projections = Projections(db)
         db.execute("BEGIN")
         projections.begin(secret)
@@ -117,13 +125,15 @@ def replay(
 
 def _standing(live: sqlite3.Connection) -> tuple[int | None, bytes, int]:
     """(version, the numbers' secret, position) of the live projections."""
-    known = live.execute("SELECT 1 FROM sqlite_schema WHERE name = 'folded'").fetchone()
-    folded = dict(live.execute("SELECT name, value FROM folded")) if known else {}
+    known = {name for (name,) in live.execute("SELECT name FROM pragma_table_info('folded')")}
+    is_table = live.execute(f"{_TABLES} AND name = 'folded'").fetchone()
+    query = "SELECT CAST(name AS TEXT), CAST(value AS BLOB) FROM folded WHERE value IS NOT NULL"
+    folded = dict(live.execute(query)) if is_table and known == {"name", "value"} else {}
     try:
         version = msgspec.msgpack.decode(folded.get("version", b"\xc0"), type=int | None)
         mark = msgspec.msgpack.decode(folded.get("numbers", b"\x90"), type=Mark)
         position = msgspec.msgpack.decode(folded.get("position", b"\x00"), type=int)
-    except msgspec.MsgspecError:
+    except UNFIT:
         return None, b"", 0
     return version, mark.secret, position
 
@@ -132,7 +142,7 @@ def _fold(db: sqlite3.Connection, projections: Projections, limit: int) -> int:
     """Opens a transaction and folds that many more events, if there are; how many it were."""
     db.execute("BEGIN")
     count = 0
-    for row in read.rows(db, projections.state.position, limit=limit):
+    for row in checked(read.rows(db, projections.state.position, limit=limit)):
         try:
             projections.fold(row, row.event)
         except _DOES_NOT_FOLD as error:
@@ -148,9 +158,12 @@ def _compared(db: sqlite3.Connection, position: int) -> Replayed:
     found: list[Difference] = []
     differ = 0
     wanted = set(tables())
-    here = {name for (name,) in db.execute("SELECT name FROM live.sqlite_schema")}
+    here = {name for (name,) in db.execute(_TABLES.replace("FROM ", "FROM live."))}
+    db.text_factory = lambda raw: raw.decode(errors="replace")  # what is none differs in any case
     for table in [_SCHEMA, *sorted(wanted & here)]:
         columns, keys = _columns(db, table)
+        if not _has(db, table, columns):
+            continue  # another table of that name: the schema differs, and that is told
         order = ", ".join(keys)
         select = (
             f"SELECT {', '.join(columns)} FROM %s.{table} {_OF.get(table, '')} ORDER BY {order}"
@@ -176,13 +189,18 @@ def _columns(db: sqlite3.Connection, table: str) -> tuple[list[str], list[str]]:
     return [name for name, _ in rows], [name for _, name in keys]
 
 
+def _has(db: sqlite3.Connection, table: str, columns: Sequence[str]) -> bool:
+    found = db.execute(f"SELECT name FROM pragma_table_info('{table}', 'live')")
+    return table == _SCHEMA or {name for (name,) in found}.issuperset(columns)
+
+
 def _pairs(
     ours: sqlite3.Cursor, live: sqlite3.Cursor, keys: Sequence[int]
 ) -> Iterator[tuple[_Row | None, _Row | None]]:
     """The rows of both, which are in the order of their keys, side by side; None: none has it."""
 
     def key(row: _Row) -> list[Any]:
-        return [row[at] for at in keys]
+        return [(_IN_ORDER[type(row[at])], row[at] if row[at] is not None else 0) for at in keys]
 
     one, other = next(ours, None), next(live, None)
     while one is not None or other is not None:
@@ -205,7 +223,8 @@ def _difference(
     replayed = None if ours is None else dict(zip(columns, ours, strict=True))
     found = None if live is None else dict(zip(columns, live, strict=True))
     one = replayed or found or {}
-    position = one.get(_SAYS_WHERE.get(table, ""))
+    where = one.get(_SAYS_WHERE.get(table, ""))
+    position = where if isinstance(where, int) else None
     return Difference(table, {key: one[key] for key in keys}, found, replayed, position)
 
 
@@ -223,7 +242,7 @@ def _plain(columns: Columns) -> Columns:
 def _fields(value: bytes) -> Columns | None:
     try:
         found = msgspec.msgpack.decode(value)
-    except (msgspec.MsgspecError, UnicodeDecodeError):
+    except UNFIT:
         return None
     return found if isinstance(found, dict) and all(isinstance(key, str) for key in found) else None
 

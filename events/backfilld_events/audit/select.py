@@ -22,6 +22,7 @@ from ..row import COLUMNS, Row, from_columns
 from .naming import Named
 from .pace import Pace
 from .source import LogFile, Source
+from .verify import checked
 
 AT_ONCE = 200  # rows that one statement finds: some have 150 KB
 
@@ -61,10 +62,11 @@ def found(source: Source, wanted: Wanted, limit: int | None = None) -> Iterator[
 def last(source: Source, wanted: Wanted, limit: int) -> list[Row]:
     """The last `limit` of these rows, in order."""
     if isinstance(source, LogFile) and wanted.is_of_place:
-        return read.newest(
+        newest = read.newest(
             source.db, limit, after=wanted.after, upto=wanted.upto, stream=wanted.stream,
             type_name=next(iter(wanted.types), None),
         )  # fmt: skip
+        return list(checked(newest))
     return list(deque(found(source, wanted), maxlen=limit))
 
 
@@ -89,7 +91,7 @@ def _of_stream(db: sqlite3.Connection, stream: str) -> Iterator[Row]:
     query = f"SELECT {COLUMNS} FROM event WHERE stream = ? AND version > ? ORDER BY version LIMIT ?"
     version, pace = -(1 << 63), Pace(db)
     while some := db.execute(query, (stream, version, AT_ONCE)).fetchall():
-        yield from map(from_columns, some)
+        yield from checked(map(from_columns, some))
         version = some[-1][2]
         pace.rest()
 
@@ -97,7 +99,7 @@ def _of_stream(db: sqlite3.Connection, stream: str) -> Iterator[Row]:
 def _of_type(db: sqlite3.Connection, name: str | None, after: int, upto: int) -> Iterator[Row]:
     pace = Pace(db)
     while some := list(read.rows(db, after, upto=upto, type_name=name, limit=AT_ONCE)):
-        yield from some
+        yield from checked(some)
         after = some[-1].position
         pace.rest()
 

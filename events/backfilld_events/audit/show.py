@@ -15,8 +15,8 @@ from ..row import Row, utc_text
 Payload = dict[str, Any]
 
 DIDS_SHOWN_MAX = 3  # of a page, in a line for people; JSON has them all
-UNREADABLE: Final = (ValueError, IndexError)
-"""What `as_data` and `line` raise of a payload that is not what it should be."""
+UNREADABLE: Final = (ValueError, LookupError, ArithmeticError, RecursionError)
+"""What `as_data`, `line` and others raise of a payload that is not what it should be."""
 
 
 def as_data(row: Row) -> Payload:

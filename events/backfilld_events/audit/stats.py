@@ -5,9 +5,10 @@ The one rule: it counts rows as they stand; whether they are right is `verify`'s
 
 from collections import Counter
 from collections.abc import Iterable
-from typing import Any
 
 from msgspec import Struct
+
+from ..row import Row
 
 DAY_US = 86_400_000_000
 DAYS = 14  # the last, of which events are counted one by one
@@ -48,11 +49,12 @@ class Stats(Struct):
         return {day: self.days[day] for day in range(end - DAYS + 1, end + 1)} if self.days else {}
 
 
-def stats(rows: Iterable[tuple[Any, ...]]) -> Stats:
-    """Counts `rows` (row.COLUMNS)."""
+def stats(rows: Iterable[Row]) -> Stats:
+    """Counts `rows`."""
     found = Stats(actors=Counter(), days=Counter())
     types, kinds, actors, days = found.types, found.kinds, found.actors, found.days
-    for position, stream, version, name, _, at, actor, _, payload, _ in rows:
+    for row in rows:
+        position, name, at = row.position, row.type, row.recorded_at
         if found.first is None:
             found.first = position, at
         found.last = position, at
@@ -60,12 +62,12 @@ def stats(rows: Iterable[tuple[Any, ...]]) -> Stats:
         if one is None:
             one = types[name] = OfType(first=at)
         one.events += 1
-        one.bytes += len(payload)
+        one.bytes += len(row.payload)
         one.last = at
-        kind = kinds.setdefault(stream.partition("/")[0], OfKind())
+        kind = kinds.setdefault(row.stream.partition("/")[0], OfKind())
         kind.events += 1
-        kind.streams += version == 1  # each has one, so that none need be remembered
-        actors[actor] += 1
+        kind.streams += row.version == 1  # each has one, so that none need be remembered
+        actors[row.actor] += 1
         days[at // DAY_US] += 1
         if len(days) > 2 * DAYS:
             for day in sorted(days)[:-DAYS]:

@@ -8,9 +8,10 @@ import sqlite3
 from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
-from ..ids import DID_CHARS_MAX, Did, pack, unpack_keys
+from ..ids import DID_CHARS_MAX, Did, pack, unpack_keys, unpack_one
 
 AT_ONCE = 20_000  # rows that wait in memory
+ROWS_MAX = 2**40  # of a repository, in one receipt: sums stay far below what SQLite adds up
 
 _TABLES = """
 CREATE TABLE said (repo BLOB, collection INTEGER, n INTEGER, at INTEGER) STRICT;
@@ -53,7 +54,10 @@ class Sums:
 
     def say(self, repo: bytes, collection: str, more: int, at: int) -> None:
         """The log says at `at` that there are so many more (or fewer) rows; `repo` is as
-        ids.pack_one has it."""
+        ids.pack_one has it. Raises ValueError for a number, or a key, that can be none."""
+        if abs(more) > ROWS_MAX:
+            raise ValueError(f"{more} rows of one repository")
+        unpack_one(repo)
         if more:
             self._waiting.append((repo, self._number(collection), more, at))
             if len(self._waiting) >= AT_ONCE:

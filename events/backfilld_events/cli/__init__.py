@@ -10,8 +10,9 @@ import os
 import sqlite3
 import sys
 from collections.abc import Sequence
+from io import TextIOWrapper
 
-from ..audit.verify import Broken
+from ..audit.verify import Broken, is_of_the_rows
 from ..codec import Undecodable
 from ..log.file import BadFile
 from . import (
@@ -38,14 +39,19 @@ def main(arguments: Sequence[str] | None = None) -> None:
     options = _parser().parse_args(arguments)
     if arguments is None:
         os.nice(NICE)
+        for stream in (sys.stdout, sys.stderr):
+            if isinstance(stream, TextIOWrapper):  # what the terminal has no sign for is no error
+                stream.reconfigure(errors="backslashreplace")
     try:
         code = options.run(options)
         sys.stdout.flush()
     except (BadFile, sqlite3.Error) as error:
-        say.err(f"error: {error}")
-        code = say.USAGE
+        is_broken = isinstance(error, sqlite3.Error) and is_of_the_rows(error)
+        say.err(f"BROKEN  it cannot be read: {error}" if is_broken else f"error: {error}")
+        code = say.BROKEN if is_broken else say.USAGE
     except (Broken, Undecodable) as error:
-        say.err(f"BROKEN  {options.file}: {error}")
+        name = f"{options.file}: " if hasattr(options, "file") else ""
+        say.err(f"BROKEN  {name}{error}")
         code = say.BROKEN
     except BrokenPipeError:
         sys.stderr.close()

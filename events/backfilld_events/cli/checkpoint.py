@@ -5,6 +5,7 @@ from datetime import UTC, datetime
 
 from ..audit.checkpoint import Checkpoint, origin
 from ..audit.source import open_source
+from ..audit.verify import Broken
 from . import options, say
 
 
@@ -26,9 +27,12 @@ def run(asked: argparse.Namespace) -> int:
     with open_source(asked.file) as source:
         upto = source.upto()
         hashes = source.hashes({1, upto})
-    if 1 not in hashes:
+    if not upto:
         say.err(f"error: {asked.file}: the log has no events yet, so there is nothing to keep")
         return say.NOT_FOUND
+    for position in (1, upto):
+        if position not in hashes:
+            raise Broken(position, "missing, or without a hash")
     now = datetime.now(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
     one = Checkpoint(origin(hashes[1]), upto, hashes[upto], now)
     if asked.json:

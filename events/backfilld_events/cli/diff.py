@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from ..audit.diff import Compared, Field, Parted, diff
-from ..audit.source import open_source
+from ..audit.source import Source, open_source
 from ..audit.verify import Broken
 from . import options, say
 
@@ -30,18 +30,25 @@ def add(verbs: "options.Verbs") -> None:
 
 def run(asked: argparse.Namespace) -> int:
     """Compares them, and says how they differ."""
-    with open_source(asked.one) as one, open_source(asked.other) as other:
-        try:
+    try:
+        with _opened(asked.one) as one, _opened(asked.other) as other:
             done = diff(one, other)
-        except Broken as broken:
-            say.err(f"BROKEN  {broken}")
-            return say.BROKEN
+    except Broken as broken:
+        say.err(f"BROKEN  {broken}")
+        return say.BROKEN
     if asked.json:
         say.data(_as_data(done))
     else:
         for line in _sentences(done, asked.one, asked.other):
             say.out(line)
     return say.OK if done.is_same else say.NO
+
+
+def _opened(path: Path) -> Source:
+    try:
+        return open_source(path)
+    except Broken as broken:
+        raise Broken(broken.position, f"{path}: {broken.what}") from broken
 
 
 def _sentences(done: Compared, one: Path, other: Path) -> list[str]:

@@ -36,7 +36,8 @@ def run(asked: argparse.Namespace) -> int:
             raise BadFile(f"{asked.file}: an export has no projections; import it first")
     if asked.scratch not in (None, ":memory:") and Path(asked.scratch).exists():
         raise BadFile(f"--scratch {asked.scratch}: it is there already; name a new file")
-    done = replay(asked.file, asked.scratch or "")
+    with say.progress("replaying") as progress:
+        done = replay(asked.file, asked.scratch or "", progress)
     if asked.json:
         say.data(as_data(done))
     else:
@@ -55,7 +56,7 @@ def code(done: Replayed) -> int:
 def sentences(done: Replayed) -> list[str]:
     """What came of it, for people."""
     if done.version is None:
-        return ["projections  none here: the daemon makes them when it starts"]
+        return ["projections  none of any use here: the daemon makes them when it starts"]
     if not done.is_compared:
         return [
             f"projections  not compared: they are of version {done.version}, this one knows "

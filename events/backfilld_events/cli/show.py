@@ -2,7 +2,6 @@
 
 import argparse
 import difflib
-import json
 from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
 
@@ -17,6 +16,7 @@ from . import options, say
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 DAY_CHARS = len("2027-01-15")
+NUMBER_CHARS_MAX = 18  # all that SQLite counts with
 
 
 def add(verbs: "options.Verbs") -> None:
@@ -31,9 +31,11 @@ def add(verbs: "options.Verbs") -> None:
          "backfill-audit show events.db --did did:plc:ewvi7nxzyoun6zhxrhs64oiz --json",
          "backfill-audit show events.db --cause 41190   # what #41190 led to"],
     )  # fmt: skip
-    verb.add_argument("--at", type=int, metavar="POSITION", help="this event alone")
-    verb.add_argument("--after", type=int, default=0, metavar="POSITION", help="those behind it")
-    verb.add_argument("--upto", type=int, metavar="POSITION", help="those up to it")
+    verb.add_argument("--at", type=_position, metavar="POSITION", help="this event alone")
+    verb.add_argument(
+        "--after", type=_position, default=0, metavar="POSITION", help="those behind it"
+    )
+    verb.add_argument("--upto", type=_position, metavar="POSITION", help="those up to it")
     verb.add_argument("--stream", help="one stream, or a beginning with * (quoted): 'job/*'")
     verb.add_argument(
         "--type", action="append", default=[], help="a type, such as job.started; may come again"
@@ -44,7 +46,7 @@ def add(verbs: "options.Verbs") -> None:
     verb.add_argument("--until", type=_time, metavar="TIME", help="recorded then or earlier")
     verb.add_argument("--actor", help="by whom, such as uid:1000")
     verb.add_argument(
-        "--cause", type=int, metavar="POSITION", help="what this event directly led to"
+        "--cause", type=_position, metavar="POSITION", help="what this event directly led to"
     )
     verb.add_argument("--did", type=_did, help="events that name this account")
     ends = verb.add_mutually_exclusive_group()
@@ -88,13 +90,14 @@ def _printed(rows: Iterable[Row], *, as_json: bool) -> tuple[int, int]:
     for row in rows:
         shown += 1
         try:
-            text = json.dumps(as_data(row), ensure_ascii=False) if as_json else line(row)
+            text = as_data(row) if as_json else line(row)
         except UNREADABLE as error:
             broken += 1
-            text = unreadable_line(row, error)
-            if as_json:
-                text = json.dumps(unreadable(row, error), ensure_ascii=False)
-        say.out(text)
+            text = unreadable(row, error) if as_json else unreadable_line(row, error)
+        if isinstance(text, str):
+            say.out(text)
+        else:
+            say.data(text)
     return shown, broken
 
 
@@ -128,6 +131,18 @@ def _did(text: str) -> Did:
 
 
 def _count(text: str) -> int:
-    if not text.isascii() or not text.isdecimal() or int(text) < 1:
+    if (number := _number(text)) < 1:
         raise argparse.ArgumentTypeError(f"{text!r} is no number of events; write 1 or more")
-    return int(text)
+    return number
+
+
+def _position(text: str) -> int:
+    if (number := _number(text)) < 0:
+        raise argparse.ArgumentTypeError(f"{text!r} is no position; write a number, such as 41190")
+    return number
+
+
+def _number(text: str) -> int:
+    """-1: it is none."""
+    is_one = text.isascii() and text.isdecimal() and len(text) <= NUMBER_CHARS_MAX
+    return int(text) if is_one else -1

@@ -6,7 +6,8 @@ from typing import Any
 
 from ..audit.source import open_source
 from ..audit.stats import DAY_US, Stats, stats
-from ..row import utc_text
+from ..audit.verify import checked
+from ..row import from_columns, utc_text
 from . import options, say
 
 
@@ -26,7 +27,7 @@ def add(verbs: "options.Verbs") -> None:
 def run(asked: argparse.Namespace) -> int:
     """Counts them."""
     with open_source(asked.file) as source:
-        found = stats(source.columns(None, source.upto()))
+        found = stats(checked(map(from_columns, source.columns(None, source.upto()))))
     sizes = _sizes(asked.file)
     if asked.json:
         say.data(_as_data(found, sizes))

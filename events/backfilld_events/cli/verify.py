@@ -52,11 +52,13 @@ def run(asked: argparse.Namespace) -> int:
     if isinstance(source, LogFile) and is_whole and not asked.log_only:
         said.projections()
     if asked.json:
-        say.data({"ok": not said.is_broken, **said.data})
+        say.data({"ok": said.is_compared and not said.is_broken, **said.data})
     else:
         for line in said.lines:
             say.out(line)
-    return say.BROKEN if said.is_broken else say.OK
+    if said.is_broken:
+        return say.BROKEN
+    return say.OK if said.is_compared else say.NO
 
 
 class _Said:
@@ -65,7 +67,7 @@ class _Said:
     def __init__(self, path: Path) -> None:
         self.lines: list[str] = []
         self.data: dict[str, Any] = {}
-        self.is_broken = False
+        self.is_broken, self.is_compared = False, True
         self._path = path
 
     def log(self, source: Source) -> bool:
@@ -108,11 +110,13 @@ class _Said:
     def projections(self) -> None:
         """What is folded from the log."""
         try:
-            done = replay(self._path)
+            with say.progress("replaying") as progress:
+                done = replay(self._path, progress=progress)
         except Broken as broken:
             self._broken("projections", broken)
             return
         self.is_broken |= bool(done.differ)
+        self.is_compared = done.is_compared
         self.lines += replaying.sentences(done)
         self.data["projections"] = replaying.as_data(done)
 
@@ -123,16 +127,18 @@ class _Said:
 
 
 def _checkpoints(name: str) -> list[Checkpoint]:
+    kept = dict[Checkpoint, None]()
+    others = first = 0
     try:
-        text = say.read(name)
-    except (OSError, UnicodeDecodeError) as error:
-        raise BadFile(f"--against {name}: {error}") from error
-    found = list(found_in(text.splitlines()))
-    kept = [one for _, one in found if one is not None]
+        for number, one in found_in(say.lines_of(name)):
+            if one is not None:
+                kept[one] = None
+            else:
+                others, first = others + 1, first or number
+    except OSError as error:
+        raise BadFile(f"--against {name}: {error.strerror}") from error
     if not kept:
         raise BadFile(f"--against {name}: no checkpoint in it; one begins with `backfilld-log 1`")
-    if others := [number for number, one in found if one is None]:
-        say.err(
-            f"note: {len(others):,} lines of {name} hold no checkpoint, the first is {others[0]}"
-        )
-    return kept
+    if others:
+        say.err(f"note: {others:,} lines of {name} hold no checkpoint, the first is {first}")
+    return [*kept]

@@ -220,6 +220,8 @@ class Projections:
                 base = pages.following(db)
                 page = Page(base, event.count, 0, job.position, 0, event.first, position)
                 named = pages.keys_named(event)
+                if len(named) != event.count:  # a number that somebody made up has no end
+                    raise ValueError(f"it counts {event.count} DIDs, and has {len(named)}")
                 found_for = (
                     (event.collection,) if isinstance(event, PageDiscovered) else job.collections
                 )

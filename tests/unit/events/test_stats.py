@@ -12,7 +12,7 @@ from backfilld_events.audit.stats import DAY_US, DAYS, stats
 from backfilld_events.cli import main
 from backfilld_events.eventlog import EventLog
 from backfilld_events.log.append import Append
-from backfilld_events.row import utc_text
+from backfilld_events.row import Row, utc_text
 
 AT = 1_800_000_000_000_000
 
@@ -91,7 +91,7 @@ def test_an_empty_log_has_nothing(tmp_path: Path, capsys: pytest.CaptureFixture[
 
 
 def test_days_are_kept_for_the_end_alone() -> None:
-    rows = ((n, "s", n, "t", 1, n * DAY_US, "x", None, b"", b"") for n in range(1, 5000))
+    rows = (Row(n, "s", n, "t", 1, n * DAY_US, "x", None, b"", b"") for n in range(1, 5000))
     found = stats(rows)
     assert len(found.days) <= 2 * DAYS
     assert found.last_days() == dict.fromkeys(range(5000 - DAYS, 5000), 1)

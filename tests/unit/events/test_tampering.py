@@ -3,6 +3,7 @@
 TAMPER_EVENTS=100000 does the same to a log of that size.
 """
 
+import io
 import json
 import os
 import shutil
@@ -12,6 +13,7 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 from benchmarks.log_events import AT, history
 
@@ -20,6 +22,7 @@ from backfilld_events.catalog.index import RecordsCommitted
 from backfilld_events.cli import main, say
 from backfilld_events.eventlog import EventLog
 from backfilld_events.log.append import Append, append
+from backfilld_events.log.file import open_writer
 from backfilld_events.row import NewEvent
 
 EVENTS = int(os.environ.get("TAMPER_EVENTS", "400"))
@@ -257,7 +260,7 @@ def test_a_table_that_takes_anything_is_no_way_to_end_verify_with_a_traceback(
 ) -> None:
     with closing(sqlite3.connect(site.log)) as db:
         columns = ", ".join(COLUMNS)
-        db.execute(f"CREATE TABLE loose ({columns})")
+        db.execute(f"CREATE TABLE loose (position INTEGER PRIMARY KEY, {', '.join(COLUMNS[1:])})")
         db.execute(f"INSERT INTO loose SELECT {columns} FROM event ORDER BY position")
         db.execute("DROP TABLE event")
         db.execute("ALTER TABLE loose RENAME TO event")
@@ -279,3 +282,209 @@ def test_events_from_which_nothing_follows_are_named(site: Site, verify: Verify)
     assert "log" not in said
     assert said["projections"]["position"] == EVENTS + 1
     assert "nothing follows from it: ValueError: receipts" in said["projections"]["what"]
+
+
+def shown(verb: str, *arguments: object) -> int:
+    """How a verb ends."""
+    try:
+        main([verb, *map(str, arguments)])
+    except SystemExit as ended:
+        return int(ended.code or 0)
+    return say.OK
+
+
+ENDLESS = (
+    "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n)"
+    " SELECT i AS position, 's' AS stream, i AS version, 't' AS type, 1 AS schema,"
+    " 0 AS recorded_at, 'a' AS actor, NULL AS cause, x'80' AS payload, zeroblob(32) AS hash FROM n"
+)
+
+
+@pytest.mark.parametrize(
+    "instead",
+    [
+        f"CREATE VIEW event AS {ENDLESS}",
+        f"CREATE TABLE event ({', '.join(COLUMNS)})",
+        "CREATE TABLE event (position INTEGER PRIMARY KEY, stream)",
+    ],
+)
+def test_what_has_the_name_of_the_table_alone_is_no_log(
+    site: Site, capsys: pytest.CaptureFixture[str], instead: str
+) -> None:
+    with closing(sqlite3.connect(site.log)) as db:
+        db.execute("ALTER TABLE event RENAME TO other")
+        db.execute(instead)
+        db.commit()
+    for verb in ("verify", "show", "stats", "replay", "checkpoint"):
+        assert shown(verb, site.log) == say.BROKEN
+    assert shown("diff", site.log, site.older) == say.BROKEN
+    assert capsys.readouterr().err.count("the table is not the log's, but another") == 6
+
+
+@pytest.mark.parametrize("column", COLUMNS[1:])
+def test_a_column_of_another_type_ends_no_verb_with_a_traceback(
+    site: Site, capsys: pytest.CaptureFixture[str], column: str
+) -> None:
+    with closing(sqlite3.connect(site.log)) as db:
+        names = ", ".join(COLUMNS)
+        db.execute(f"CREATE TABLE loose (position INTEGER PRIMARY KEY, {', '.join(COLUMNS[1:])})")
+        db.execute(f"INSERT INTO loose SELECT {names} FROM event ORDER BY position")
+        db.execute("DROP TABLE event")
+        db.execute("ALTER TABLE loose RENAME TO event")
+        db.execute(f"UPDATE event SET {column} = 1.5 WHERE position = {WRONG}")
+        if column != "hash":
+            relinked(db)
+        db.commit()
+    for verb in ("verify", "show", "stats", "replay"):
+        assert shown(verb, site.log) == say.BROKEN
+    assert shown("explain", site.log, "did:plc:ewvi7nxzyoun6zhxrhs64oiz") == say.BROKEN
+    assert shown("diff", site.log, site.older) == say.NO
+    said = capsys.readouterr()
+    assert said.err.count(f"event {WRONG}: its column {column} is of another type") >= 3
+
+
+def test_a_trigger_is_named_however_its_table_is_spelled(site: Site, verify: Verify) -> None:
+    with closing(sqlite3.connect(site.log)) as db:
+        db.execute("CREATE TRIGGER lost BEFORE INSERT ON EVENT BEGIN SELECT RAISE(IGNORE); END")
+        db.execute("CREATE TRIGGER gone AFTER INSERT ON Repo BEGIN DELETE FROM repo; END")
+    assert verify("--log-only")["file"] == ["trigger gone was added", "trigger lost was added"]
+
+
+@pytest.mark.parametrize(
+    "edits",
+    [
+        ("ALTER TABLE tally RENAME TO other", f"CREATE VIEW tally AS {ENDLESS}"),
+        ("DROP TABLE tally", "CREATE TABLE tally (x)"),
+        (
+            "CREATE TABLE loose AS SELECT * FROM repo", "DROP TABLE repo",
+            "ALTER TABLE loose RENAME TO repo", "UPDATE repo SET id = 'a' WHERE id = 3",
+            "UPDATE repo SET id = NULL WHERE id = 4", "UPDATE repo SET id = x'00' WHERE id = 5",
+            "UPDATE repo SET id = CAST(x'75ff' AS TEXT) WHERE id = 6",
+        ),
+    ],
+)  # fmt: skip
+def test_another_table_in_the_place_of_a_projection_is_found(
+    site: Site, verify: Verify, edits: tuple[str, ...]
+) -> None:
+    tamper(site, *edits)
+    said = verify()
+    assert "log" not in said
+    assert "sqlite_schema" in {one["table"] for one in said["projections"]["differences"]}
+
+
+@pytest.mark.parametrize(
+    "edit",
+    [
+        "UPDATE folded SET value = x'06' WHERE name = 'version'",
+        "UPDATE folded SET value = x'c1' WHERE name = 'numbers'",
+        "DROP TABLE folded",
+    ],
+)
+def test_projections_that_could_not_be_compared_are_not_said_to_be_right(
+    site: Site, edit: str
+) -> None:
+    tamper(site, edit)
+    assert shown("verify", site.log) == say.NO
+    assert shown("verify", "--log-only", site.log) == say.OK
+
+
+def test_a_page_with_a_made_up_count_has_an_end(site: Site, verify: Verify) -> None:
+    with closing(sqlite3.connect(site.log)) as db:
+        query = "SELECT position, payload FROM event WHERE type = 'job.page-discovered'"
+        position, payload = db.execute(query).fetchone()
+    made_up = msgspec.msgpack.encode({**msgspec.msgpack.decode(payload), "count": 2**62})
+    tamper(
+        site,
+        f"UPDATE event SET payload = x'{made_up.hex()}' WHERE position = {position}",
+        relink=True,
+    )
+    said = verify()
+    assert said["projections"]["position"] == position
+    assert "nothing follows from it" in said["projections"]["what"]
+
+
+def test_a_text_that_is_no_utf8_is_a_broken_row_for_every_verb(
+    site: Site, capsys: pytest.CaptureFixture[str]
+) -> None:
+    tamper(site, f"UPDATE event SET actor = CAST(x'75ff' AS TEXT) WHERE position = {WRONG}")
+    with closing(open_writer(site.log.parent / "records.db", "backfilld.records")):
+        pass
+    assert shown("reconcile", "--records", site.log.parent / "records.db", site.log) == say.BROKEN
+    for verb in ("stats", "replay"):
+        assert shown(verb, site.log) == say.BROKEN
+    assert shown("diff", site.log, site.older) == say.BROKEN
+    assert capsys.readouterr().err.count(f"event {WRONG}: ") == 4
+
+
+def test_an_acceptance_that_cannot_be_read_does_not_hide_the_first_wrong_event(
+    site: Site, verify: Verify
+) -> None:
+    tamper(
+        site,
+        f"UPDATE event SET actor = 'uid:0' WHERE position = {WRONG}",
+        f"INSERT INTO event VALUES ({EVENTS + 1}, 'x', 1, 'service.break-accepted', 1, 0,"
+        " CAST(x'ff' AS TEXT), NULL, x'80', zeroblob(32))",
+    )
+    assert verify("--log-only")["log"]["position"] == WRONG
+
+
+def test_two_checkpoints_of_one_position_are_both_held_against_the_log(
+    site: Site, verify: Verify
+) -> None:
+    lines = site.checkpoints.read_text().splitlines()
+    words = lines[1].split()
+    forged = " ".join([*words[:4], "0" * 64, words[5]])
+    for order in ([*lines, forged], [forged, *lines]):
+        site.checkpoints.write_text("\n".join(order))
+        said = verify("--log-only", "--against", str(site.checkpoints))["checkpoints"]
+        assert said["position"] == HALF + 1
+        assert "0" * 64 in said["what"]
+
+
+def test_checkpoints_are_found_in_what_is_no_text_and_once_each(
+    site: Site, verify: Verify, capsys: pytest.CaptureFixture[str]
+) -> None:
+    kept = site.checkpoints.read_bytes()
+    site.checkpoints.write_bytes(b"\xff\x00" * 100_000 + b"\n" + kept * 500 + b"caf\xe9\n")
+    assert verify("--log-only", "--against", str(site.checkpoints))["checkpoints"] == 2
+
+
+def test_a_text_of_the_log_cannot_speak_for_us_or_to_the_terminal(
+    site: Site, capsys: pytest.CaptureFixture[str]
+) -> None:
+    tamper(
+        site,
+        "UPDATE event SET actor = char(27) || '[2J' || char(10) || 'log OK'"
+        f" WHERE position = {WRONG}",
+        relink=True,
+    )
+    main(["show", "--at", str(WRONG), str(site.log)])
+    said = capsys.readouterr().out
+    assert "\\x1b[2J\\x0alog OK" in said
+    assert said.count("\n") == 1
+
+
+class Terminal(io.StringIO):
+    """A stderr that somebody looks at."""
+
+    def isatty(self) -> bool:
+        return True
+
+
+def test_progress_is_for_a_terminal_twice_a_second_and_leaves_nothing_behind(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    now = iter([10.0, 10.1, 10.4, 10.5, 10.9, 11.0])
+    monkeypatch.setattr(say.time, "monotonic", lambda: next(now))
+    terminal = Terminal()
+    with say.progress("replaying", terminal) as tell:
+        for position in range(1, 7):
+            tell(position)
+    assert terminal.getvalue() == ("\rreplaying, at #1\rreplaying, at #4\rreplaying, at #6\r\x1b[K")
+
+
+def test_progress_is_for_nobody_else() -> None:
+    file = io.StringIO()
+    with say.progress("replaying", file) as tell:
+        tell(1)
+    assert not file.getvalue()
