@@ -17,7 +17,7 @@ from ..jobs.forecast import Past
 from ..jobs.progress import Range, Samples
 from ..present import job_detail, job_sample, job_shape
 from ..shapes import JobDetail, JobShape
-from .base import ViewsBase
+from .base import ViewsBase, at_one_moment
 
 FAILURES_MAX = 100  # in the job itself; the others are a page away
 _UNFIT = (Class.FAILED, Class.GONE)
@@ -82,9 +82,11 @@ class JobViews(ViewsBase):
         self._samples = kept
 
     def _newest_jobs(self, limit: int) -> list[JobShape]:
-        scene, found = self._scene(), jobs.newest(self._events, limit)
-        silent = targets.silent(self._events)
-        return [self._job(job, records, scene, silent) for job, records in found]
+        scene = self._scene()
+        with at_one_moment(self._events):
+            found = jobs.newest(self._events, limit)
+            silent = targets.silent(self._events)
+            return [self._job(job, records, scene, silent) for job, records in found]
 
     def _job(
         self,
@@ -93,12 +95,17 @@ class JobViews(ViewsBase):
         scene: Scene | None = None,
         silent: Collection[Nsid] | None = None,
     ) -> JobShape:
-        """`scene` and `silent`: for many jobs they are found once."""
+        """Within `at_one_moment`, as is the job. `scene` and `silent`: for many jobs they are found
+        once."""
         counts = repos.counts(self._events, job.position)
         silent = targets.silent(self._events) if silent is None else silent
         return job_shape(job, records, counts, scene or self._scene(), silent)
 
     def _detail(self, job_id: str, now: float) -> JobDetail | None:
+        with at_one_moment(self._events):
+            return self._detail_now(job_id, now)
+
+    def _detail_now(self, job_id: str, now: float) -> JobDetail | None:
         if job_id == "last":
             found = jobs.newest(self._events, 1)
         else:
@@ -110,14 +117,17 @@ class JobViews(ViewsBase):
         unfit = listing.page(self._events, job.position, _UNFIT, 0, FAILURES_MAX)
         samples = self._samples.get(job.position, ())
         later = jobs.retried_by(self._events, job.id)
-        row = self._job(job, records)
-        return job_detail(job, row, counts, self._scene(), unfit, samples, now, later)
+        scene = self._scene()
+        row = job_shape(job, records, counts, scene, targets.silent(self._events))
+        return job_detail(job, row, counts, scene, unfit, samples, now, later)
 
     def _page_of_jobs(self, wanted: Wanted, before: int | None) -> JobPage:
-        scene, found = self._scene(), history.page(self._events, before, PAGE_JOBS)
-        asked = [(job, records) for job, records in found if self._asks(job, wanted)]
-        silent = targets.silent(self._events)
-        shapes = [self._job(job, records, scene, silent) for job, records in asked]
+        scene = self._scene()
+        with at_one_moment(self._events):
+            found = history.page(self._events, before, PAGE_JOBS)
+            asked = [(job, records) for job, records in found if self._asks(job, wanted)]
+            silent = targets.silent(self._events)
+            shapes = [self._job(job, records, scene, silent) for job, records in asked]
         if wanted.status is not None:
             shapes = [one for one in shapes if one.status == wanted.status]
         return JobPage(shapes, found[-1][0].position if len(found) == PAGE_JOBS else None)
@@ -141,8 +151,9 @@ class JobViews(ViewsBase):
     def _sampled(self, at: float) -> dict[int, Samples]:
         scene, before = self._scene(), self._samples
         sampled: dict[int, Samples] = {}
-        for job, records in history.moving(self._events, SAMPLED_MAX):
-            counts: dict[Class, int] = repos.counts(self._events, job.position)
-            one = job_sample(job, records, counts, standing(job, scene), at)
-            sampled[job.position] = progress.add(before.get(job.position, ()), one)
+        with at_one_moment(self._events):
+            for job, records in history.moving(self._events, SAMPLED_MAX):
+                counts: dict[Class, int] = repos.counts(self._events, job.position)
+                one = job_sample(job, records, counts, standing(job, scene), at)
+                sampled[job.position] = progress.add(before.get(job.position, ()), one)
         return sampled

@@ -102,6 +102,10 @@ class PageViews(JobViews, ViewsBase):
         return None if row is None else told(row)
 
     def _counted(self, counter: int) -> Counted:
+        with at_one_moment(self._events):
+            return self._counted_now(counter)
+
+    def _counted_now(self, counter: int) -> Counted:
         db = self._events
         return Counted(
             repos.found(db, counter), repos.counts(db, counter), repos.faults(db, counter)
@@ -110,7 +114,7 @@ class PageViews(JobViews, ViewsBase):
     def _by_collection(self, nsids: Sequence[Nsid]) -> dict[Nsid, Counted]:
         with at_one_moment(self._events):
             names = targets.counters(self._events, nsids)
-            return {nsid: self._counted(counter) for counter, nsid in names.items()}
+            return {nsid: self._counted_now(counter) for counter, nsid in names.items()}
 
     def _newest(self, stream: str, limit: int) -> list[Row]:
         """By version, which has an index: a sort by position would read the whole stream."""
@@ -121,12 +125,13 @@ class PageViews(JobViews, ViewsBase):
         return [from_columns(columns) for columns in rows]
 
     def _look(self, sought: Sought, before: int | None, limit: int, scene: Scene) -> Listed:
-        page = history.page(self._events, before, PAGE_JOBS)
         jobs: list[JobShape] = []
-        for job in self._sought(sought, page, scene):
-            jobs.append(job)
-            if len(jobs) == limit:
-                return Listed(jobs, job.position)
+        with at_one_moment(self._events):
+            page = history.page(self._events, before, PAGE_JOBS)
+            for job in self._sought(sought, page, scene):
+                jobs.append(job)
+                if len(jobs) == limit:
+                    return Listed(jobs, job.position)
         return Listed(jobs, page[-1][0].position if len(page) == PAGE_JOBS else None)
 
     def _sought(
@@ -140,16 +145,18 @@ class PageViews(JobViews, ViewsBase):
                 yield shape
 
     def _newer(self, sought: Sought, position: int) -> int:
-        found = history.page(self._events, None, NEW_MAX)
-        newer = [one for one in found if one[0].position > position]
-        return len(list(self._sought(sought, newer, self._scene()))) if newer else 0
+        with at_one_moment(self._events):
+            found = history.page(self._events, None, NEW_MAX)
+            newer = [one for one in found if one[0].position > position]
+            return len(list(self._sought(sought, newer, self._scene()))) if newer else 0
 
     def _at(self, positions: Sequence[int]) -> Iterator[JobShape]:
         scene = self._scene()
-        for position in positions:
-            for job, records in history.page(self._events, position + 1, 1):
-                if job.position == position:
-                    yield self._job(job, records, scene)
+        with at_one_moment(self._events):
+            for position in positions:
+                for job, records in history.page(self._events, position + 1, 1):
+                    if job.position == position:
+                        yield self._job(job, records, scene)
 
 
 def told(row: Row) -> Told:
