@@ -1,9 +1,9 @@
 """Makes the parts of one life of the daemon, each with what it needs and nothing else."""
 
-import random
 from collections.abc import Awaitable, Callable, Container, Sequence
 from contextlib import AbstractAsyncContextManager
 from functools import partial
+from pathlib import Path
 from typing import NamedTuple
 
 import httpx
@@ -24,7 +24,7 @@ from .backfill.stalls import fetch_timeout
 from .backfill.stallwatch import Senses, StallWatch
 from .backfill.standing import Scene, scene
 from .backfill.steps import Steps
-from .clock import Clock, system
+from .comparison import comparing
 from .config import Config, Secret
 from .control.door import Door
 from .control.jobs.estimating import estimating
@@ -48,22 +48,12 @@ from .recheck import recheck
 from .reconcile.assembled import reconciler
 from .records.sqlite import SqliteStore
 from .records.store import Group
-from .sources.tap.channel import Channel, Dial, dial_tcp, open_fast, open_trio_websocket
+from .sources.tap.channel import Channel, open_fast, open_trio_websocket
 from .sources.tap.http import TapHttp
 from .tapchild.child import TapChild
 from .verification.assembled import Proof, proof
 from .verification.known import Verification
-from .worker import ThreadWorker, Worker
-
-
-class World(NamedTuple):
-    """What is outside: replaced in tests that run in virtual time, with peers in memory."""
-
-    clock: Clock = system
-    transport: httpx.AsyncBaseTransport | None = None
-    dial: Dial = dial_tcp
-    worker: Callable[[], Worker] = ThreadWorker
-    jitter: Callable[[], float] = random.random
+from .world import World
 
 
 class Opened(NamedTuple):
@@ -155,6 +145,15 @@ def assembled(opened: Opened, given: Given) -> Parts:
         all_.proof.checkpoints.run,
         partial(
             recheck, opened.log.state, opened.log_views.fold, journal.distrust, verifier.looked
+        ),
+        partial(
+            comparing,
+            Path(all_.settings.data_dir) / "events.db",
+            world.compare,
+            lambda: given.config().log.replay_every,
+            journal.distrust,
+            verifier.looked,
+            soon=not opened.log.rebuilt,  # made anew just now, they are right, or are again wrong
         ),
     ]
     return Parts(journal, all_.proof, ledger, runner, tasks, all_.child, pump, door)

@@ -19,8 +19,8 @@ Fold = Callable[[State, int, int], Awaitable[State]]
 """(state, upto, limit) -> the state after at most `limit` further events up to that position."""
 
 
-class StateDiffers(Exception):
-    """The state that was taken at the start does not follow from the log."""
+class ProjectionsDiffer(Exception):
+    """What was taken at the start, or is asked, does not follow from the log."""
 
 
 async def recheck(
@@ -28,7 +28,7 @@ async def recheck(
 ) -> None:
     """Returns when a replay, which begins when the log has `verified`, has come to the state
     `opened`. Else calls `distrust`, so that the next start makes the projections anew, and raises
-    StateDiffers."""
+    ProjectionsDiffer."""
     await verified.wait()
     state = INITIAL
     while state.position < opened.position:
@@ -38,7 +38,7 @@ async def recheck(
         structlog.get_logger("recheck").info("state follows from the log", position=state.position)
         return
     await distrust()
-    raise StateDiffers(
+    raise ProjectionsDiffer(
         f"the state saved at #{opened.position} does not follow from the log: the projections in "
         "events.db were changed by something else, or a version of backfilld had a fault. The next "
         "start makes them anew from the log"

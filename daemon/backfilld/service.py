@@ -22,7 +22,7 @@ from backfilld_events.log.file import BadFile
 from backfilld_events.row import NewEvent
 
 from . import __version__, asking, config, systemd
-from .assembly import Given, Opened, Parts, World, assembled
+from .assembly import Given, Opened, Parts, assembled
 from .backfill.standing import Scene, scene
 from .config import Config
 from .control.door import Door
@@ -43,6 +43,7 @@ from .verification import start
 from .verification.alarm import Alarm
 from .verification.known import Verification
 from .verification.start import LogBroken
+from .world import World
 
 CONNECTIONS_MAX = 10
 TELL_S = 60.0  # people are told for so long when nothing can be shown, and so all ends
@@ -63,7 +64,7 @@ class Service:
     ) -> None:
         """Runs until `stop` is set and all is drained. Started when the socket answers. Raises
         DataDirTaken, file.BadFile, listeners.SocketTaken, ledger.ReceiptsMissing,
-        recheck.StateDiffers, LogBroken."""
+        recheck.ProjectionsDiffer, LogBroken."""
         settings, world = self.config, self._world
         folder = Path(settings.data_dir)
         with only_one(folder):

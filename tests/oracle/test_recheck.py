@@ -10,7 +10,7 @@ import trio
 from support.lives import Lab, lexicon
 
 from backfilld.asking import leaves
-from backfilld.recheck import StateDiffers
+from backfilld.recheck import ProjectionsDiffer
 from backfilld.sandbox.faults import FaultPlan
 from backfilld.sandbox.network import SandboxNetwork
 from backfilld.sandbox.tap import TapSettings
@@ -37,7 +37,7 @@ async def test_a_saved_state_that_does_not_follow_from_the_log_is_not_trusted_tw
         with pytest.raises(BaseExceptionGroup) as raised:
             async with lab.living():
                 await trio.sleep_forever()
-        assert any(isinstance(one, StateDiffers) for one in leaves(raised.value))
+        assert any(isinstance(one, ProjectionsDiffer) for one in leaves(raised.value))
         async with lab.living() as (journal, _):
             assert journal.state.jobs[job_id].discovered == found == 60
             await lab.until_synced(job_id)

@@ -13,12 +13,12 @@ from pathlib import Path
 import msgspec
 import trio
 
-from backfilld.assembly import World
 from backfilld.backfill.commands import StartJob, UploadLexicon
 from backfilld.backfill.desk import Desk
 from backfilld.backfill.plan import Limits
 from backfilld.backfill.standing import Scene, Standing, standing
 from backfilld.clock import virtual
+from backfilld.comparison import Compared
 from backfilld.config.keys import (
     Config,
     ControlConfig,
@@ -37,7 +37,9 @@ from backfilld.records.store import Receipt
 from backfilld.sandbox.network import PLC_URL, RELAY_URL, TAP_URL, SandboxNetwork
 from backfilld.service import Service
 from backfilld.worker import InlineWorker
+from backfilld.world import World
 from backfilld_events import ids
+from backfilld_events.audit.replay import replay
 from backfilld_events.audit.show import as_data
 from backfilld_events.audit.verify import verify
 from backfilld_events.catalog.index import (
@@ -48,6 +50,7 @@ from backfilld_events.catalog.index import (
     RowsRecounted,
 )
 from backfilld_events.catalog.job import BatchHandedOff, DidsGiven, PageDiscovered
+from backfilld_events.cli.replay import as_data as as_told
 from backfilld_events.folds.job import Job
 from backfilld_events.ids import Did, Nsid
 from backfilld_events.log import read
@@ -63,6 +66,11 @@ def lexicon(nsid: Nsid, *, backfill: bool = True) -> UploadLexicon:
     main = {"type": "record", "key": "any", "record": {"type": "object", "properties": {}}}
     text = json.dumps({"lexicon": 1, "id": nsid, "defs": {"main": main}})
     return UploadLexicon(parse(text.encode()), backfill)
+
+
+async def in_this_process(path: Path) -> Compared:
+    """comparison.in_a_process, for virtual time."""
+    return msgspec.convert(as_told(replay(path)), Compared)
 
 
 class Lab:
@@ -108,6 +116,7 @@ class Lab:
             dial=self.network.dial,
             worker=InlineWorker,
             jitter=self.chance.random,
+            compare=in_this_process,
         )
         service = self.service = Service(self.config, world)
         async with trio.open_nursery() as nursery:

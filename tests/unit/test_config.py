@@ -205,6 +205,7 @@ def test_a_tap_of_ours_takes_more_variables_and_options(tmp_path: Path) -> None:
     ("line", "error"),
     [
         ("verify_every = '59s'", r"c.toml:3: log.verify_every: must be 0s, which is never, or 60s"),
+        ("replay_every = '59s'", r"c.toml:3: log.replay_every: must be 0s, which is never, or 60s"),
         ("verify_every = '367d'", r"c.toml:3: log.verify_every: must be from 0s to"),
         ("checkpoint_every = '1s'", r"c.toml:3: log.checkpoint_every: must be 0s, which is never"),
         ("verify_rate = 99", r"c.toml:3: log.verify_rate: Expected `int` >= 100"),

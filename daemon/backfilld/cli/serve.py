@@ -18,7 +18,7 @@ from ..control.serving.listeners import SocketTaken
 from ..datadir import DataDirTaken
 from ..delivery.ledger import ReceiptsMissing
 from ..journal import Journal
-from ..recheck import StateDiffers
+from ..recheck import ProjectionsDiffer
 from ..service import Service
 from ..verification.start import LogBroken
 from . import say
@@ -28,7 +28,7 @@ from . import say
 THREAD_SWITCH_S = 0.0002
 
 _MENDABLE = (
-    BadConfig, BadFile, SocketTaken, ReceiptsMissing, DataDirTaken, StateDiffers, LogBroken
+    BadConfig, BadFile, SocketTaken, ReceiptsMissing, DataDirTaken, ProjectionsDiffer, LogBroken
 )  # fmt: skip
 
 

@@ -17,9 +17,10 @@ _DURATIONS = (
     ("jobs.rediscover", 0.0, 366 * 86_400.0),
     ("index.group_wait", 0.0, 60.0),
     ("log.verify_every", 0.0, 366 * 86_400.0),
+    ("log.replay_every", 0.0, 366 * 86_400.0),
     ("log.checkpoint_every", 0.0, 366 * 86_400.0),
 )
-_AGAIN = ("jobs.rediscover", "log.verify_every", "log.checkpoint_every")
+_AGAIN = ("jobs.rediscover", "log.verify_every", "log.replay_every", "log.checkpoint_every")
 _AGAIN_S_MIN = 60.0  # unless it is 0: never
 
 

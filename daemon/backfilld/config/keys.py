@@ -71,6 +71,7 @@ class LogConfig(Part, frozen=True):
     verify_at_start: Literal["none", "tail", "full"] = "tail"
     verify_every: Duration = Duration(86_400)
     verify_rate: Annotated[int, Meta(ge=100, le=10_000_000)] = 20_000
+    replay_every: Duration = Duration(7 * 86_400)
     checkpoint_file: str = ""
     checkpoint_every: Duration = Duration(3600)
 
@@ -138,7 +139,7 @@ class Config(Part, frozen=True):
 RELOADABLE = frozenset(
     {"relay.max_attempts", "relay.backoff_max", "tap.info_rate", "tap.stats_interval",
      "tap.unsettled_max", "jobs.concurrent", "jobs.mode", "jobs.rediscover", "log.verify_every",
-     "log.verify_rate", "log.checkpoint_every", "logging.level"}
+     "log.verify_rate", "log.replay_every", "log.checkpoint_every", "logging.level"}
 )  # fmt: skip
 
 

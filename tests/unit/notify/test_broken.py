@@ -9,12 +9,12 @@ import pytest
 import trio
 import trio.testing
 
-from backfilld.assembly import World
 from backfilld.clock import virtual
 from backfilld.config.keys import Config, NotifyConfig
 from backfilld.notify import broken
 from backfilld.notify.courier import GIVE_UP_S
 from backfilld.verification.known import FILE, Problem
+from backfilld.world import World
 
 PROBLEM = Problem(7, "its hash does not follow", 1_800_000_000.0)
 
