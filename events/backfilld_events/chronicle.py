@@ -36,7 +36,7 @@ _COUNTS: Final = {
 }  # fmt: skip
 
 WHY: Final = {
-    "lacks": "records of a collection that was asked for later are to be fetched",
+    "lacks": "a job asks for all of it, or for a collection that it was fetched without",
     "parked": "its server's pause is over",
     "forgotten": "Tap had forgotten it",
     "final": "it fails for good, and Tap would try for ever",
@@ -66,6 +66,15 @@ def found(event: PageDiscovered | DidsGiven, page: int, job: str) -> str:
 def handed_over(event: BatchHandedOff, job: str) -> str:
     """A job handed it to Tap."""
     return f"handed to Tap with entries {event.first + 1:,}-{event.upto:,} of job {job}: accepted"
+
+
+def leaving(event: ReposLeaving, job: str | None = None) -> str:
+    """An outing of it begins; `job`: a job in mode refetch is known that waits for it."""
+    then = "to be fetched anew" if event.again else "for good"
+    why = WHY[event.why]
+    if event.why == "lacks" and job is not None:
+        why = f"job {job} asks for all of it (mode refetch)"
+    return f"about to be taken out of Tap, {then}: {why}"
 
 
 def out(event: ReposLeft | ReposReturned) -> str:
@@ -126,8 +135,7 @@ def _answer(seen: Observation, *, drained: bool) -> str:
 
 def _leaving(event: ReposLeaving, row: Row, key: bytes) -> Iterator[str]:
     if key in unpack_keys(event.dids):
-        then = "to be fetched anew" if event.again else "for good"
-        yield f"about to be taken out of Tap, {then}: {WHY[event.why]}"
+        yield leaving(event)
 
 
 def _differ(event: ReposDiffer, row: Row, key: bytes) -> Iterator[str]:

@@ -9,7 +9,7 @@ from typing import Final
 
 from .. import chronicle
 from ..catalog.index import RecordsCommitted
-from ..catalog.job import BatchHandedOff, DidsGiven, PageDiscovered
+from ..catalog.job import BatchHandedOff, DidsGiven, JobStarted, PageDiscovered
 from ..catalog.source import ReposLeaving, ReposLeft, ReposReturned
 from ..ids import Did, Handle, unpack_keys, unpack_one
 from ..row import Row
@@ -56,18 +56,28 @@ def _having(row: Row, handle: Handle) -> list[Did]:
 
 class _Walk:
     """How far it came: `pages` of each job under way; the ordinals under which a job found the
-    account, and that it has not handed over; the outings that it is on."""
+    account, and that it has not handed over; the outings that it is on.
+
+    `refetching` are the jobs under way in that mode, with their positions, `waiting` those of them
+    that are to have it fetched anew: Tap had been `given` it before they began. `given` is where
+    that was last; None: Tap has it not.
+    """
 
     def __init__(self, account: Named) -> None:
         self._account = account
         self._pages: dict[str, int] = {}
         self._ordinals: dict[str, list[int]] = {}
         self._outings: dict[int, bool] = {}
+        self._refetching: dict[str, int] = {}
+        self._waiting: list[str] = []
+        self._given: int | None = None
 
     def take(self, row: Row) -> Iterator[Told]:
         """What the event says of the account. Raises UNREADABLE."""
         name = row.type
-        if name in _LISTS:
+        if name == "job.started":
+            self._started(row)
+        elif name in _LISTS:
             yield from self._listed(row)
         elif name == "job.batch-handed-off":
             if row.stream in self._ordinals:
@@ -77,13 +87,25 @@ class _Walk:
                 yield from self._out(row)
         elif name in _ENDS:
             self._pages.pop(row.stream, None)
-            self._ordinals.pop(row.stream, None)
+            self._refetching.pop(row.stream, None)
+            if self._ordinals.pop(row.stream, None):  # cancelled before it was handed over
+                self._waiting = [one for one in self._waiting if one != row.stream]
         elif name in _NAMING and self._account.may_be_in(row.payload):
             says = chronicle.of(row, self._account.key)
-            yield from (told(row, one) for one in says)
             event = row.event
             if says and isinstance(event, ReposLeaving):
                 self._outings[row.position] = event.again
+                job = short(self._waiting[-1]) if self._waiting else None
+                says = [chronicle.leaving(event, job)]
+            yield from (told(row, one) for one in says)
+
+    def _started(self, row: Row) -> None:
+        try:
+            event = row.event
+        except UNREADABLE:  # it names nobody, and an outing has words for any mode
+            return
+        if isinstance(event, JobStarted) and event.mode == "refetch":
+            self._refetching[row.stream] = row.position
 
     def _listed(self, row: Row) -> Iterator[Told]:
         event = row.event
@@ -97,6 +119,8 @@ class _Walk:
             yield told(row, chronicle.found(event, number, short(row.stream)))
             ordinal = event.first + keys.index(self._account.key)
             self._ordinals.setdefault(row.stream, []).append(ordinal)
+            if (self._given or row.position) < self._refetching.get(row.stream, 0):
+                self._waiting.append(row.stream)
 
     def _handed_over(self, row: Row) -> Iterator[Told]:
         event = row.event
@@ -107,10 +131,14 @@ class _Walk:
         if left != waiting:
             yield told(row, chronicle.handed_over(event, short(row.stream)))
             self._ordinals[row.stream] = left
+            self._given = row.position
 
     def _out(self, row: Row) -> Iterator[Told]:
         event = row.event
         if isinstance(event, ReposLeft | ReposReturned) and event.leaving in self._outings:
             yield told(row, chronicle.out(event))
-            if isinstance(event, ReposReturned) or not self._outings[event.leaving]:
+            is_back = isinstance(event, ReposReturned)
+            if is_back or not self._outings[event.leaving]:
                 del self._outings[event.leaving]
+                self._given = row.position if is_back else None
+                self._waiting.clear()

@@ -1,5 +1,6 @@
 """Shows rows of a log to people and to programs."""
 
+import re
 from typing import Any, Final
 
 import msgspec
@@ -9,19 +10,24 @@ from ..catalog.index import GhostsRemoved, RecordsCommitted, RecordsRemoved, Row
 from ..catalog.job import BatchHandedOff, DidsGiven, PageDiscovered
 from ..catalog.lexicon import LexiconFetched, LexiconUploaded
 from ..catalog.reconcile import ReconcileAsked, ReposCompared
+from ..catalog.service import BreakAccepted
 from ..catalog.source import ReposDiffer, ReposLeaving, ReposObserved
 from ..row import Row, utc_text
+from ..words import counted
 
 Payload = dict[str, Any]
 
 DIDS_SHOWN_MAX = 3  # of a page, in a line for people; JSON has them all
+ENTRIES_SHOWN_MAX = 10  # of any other list there
 UNREADABLE: Final = (ValueError, LookupError, ArithmeticError, RecursionError)
 """What `as_data`, `line` and others raise of a payload that is not what it should be."""
 
+_WORD: Final = re.compile(r"[\w.:/@#%+*~-]+")  # what needs no quotes to be seen as one
+
 
 def as_data(row: Row) -> Payload:
-    """The row with its payload in plain words: DIDs unpacked, documents as text. Raises
-    UNREADABLE."""
+    """The row with its payload in plain words: DIDs unpacked, documents as text, hashes of the log
+    in hex. Raises UNREADABLE."""
     return {**_columns(row), "payload": payload(row), "hash": row.hash.hex()}
 
 
@@ -73,6 +79,8 @@ def payload(row: Row) -> Payload:
             plain["differing"] = [_named(one) for one in event.differing]
             plain["unread"] = [_named(one) for one in event.unread]
             plain["again"] = ids.unpack(event.again)
+        case BreakAccepted():
+            plain["hash"] = event.hash.hex()
     return plain
 
 
@@ -97,11 +105,11 @@ def summary(row: Row) -> str:
     match event:
         case PageDiscovered() | DidsGiven():
             some = _some(event.dids, event.count)
-            return f"{event.count} repositories from ordinal {event.first}: {some}"
+            return f"{_repositories(event.count)} from ordinal {event.first}: {some}"
         case ReposLeaving():
             then = "to be put back" if event.again else "for good"
             some = _some(event.dids, event.count)
-            return f"{event.count} repositories out of Tap, {then} ({event.why}): {some}"
+            return f"{_repositories(event.count)} out of Tap, {then} ({event.why}): {some}"
         case BatchHandedOff():
             return f"ordinals {event.first}..{event.upto} accepted by {event.tap}"
         case RecordsCommitted():
@@ -111,7 +119,7 @@ def summary(row: Row) -> str:
                 f"{sum(t.updated for t in event.tallies)} updated, "
                 f"{sum(t.deleted for t in event.tallies)} deleted, "
                 f"{sum(t.unchanged for t in event.tallies)} unchanged, "
-                f"{len(event.accounts)} accounts"
+                f"{counted(len(event.accounts), 'account', 'accounts')}"
             )
         case RecordsRemoved():
             count = sum(one.count for one in event.repos)
@@ -124,9 +132,10 @@ def summary(row: Row) -> str:
             rows = sum(rows for _, rows, _ in event.collections)
             dropped = sum(dropped for _, _, dropped in event.collections)
             who = ids.unpack_one(event.repo)
-            return f"receipt {event.receipt}: {rows} rows of {who}, {dropped} dropped"
+            many = counted(rows, "row", "rows")
+            return f"receipt {event.receipt}: {many} of {who}, {dropped:,} dropped"
         case ReposObserved():
-            return f"{len(event.observations)} repositories changed at {event.tap}"
+            return f"{_repositories(len(event.observations))} changed at {event.tap}"
         case LexiconUploaded() | LexiconFetched():
             flag = "with" if event.backfill else "without"
             return f"{event.kind} {event.nsid} revision {event.revision}, {flag} backfill"
@@ -134,12 +143,40 @@ def summary(row: Row) -> str:
             return f"compare {event.scope} of {' '.join(event.collections)} by {event.method}"
         case ReposCompared():
             return (
-                f"{event.count} repositories, {event.records} records the same, "
-                f"{len(event.differing)} differences, {len(event.unread)} not read"
+                f"{_repositories(event.count)}, "
+                f"{counted(event.records, 'record', 'records')} the same, "
+                f"{counted(len(event.differing), 'difference', 'differences')}, "
+                f"{len(event.unread):,} not read"
             )
         case _:
-            fields: Payload = msgspec.to_builtins(event)
-            return " ".join(f"{key}={ids.shown(value)}" for key, value in fields.items()) or "-"
+            return _fields(payload(row)) or "-"
+
+
+def _repositories(n: int) -> str:
+    return counted(n, "repository", "repositories")
+
+
+def _fields(fields: Payload) -> str:
+    return " ".join(f"{key}={_words(value)}" for key, value in fields.items())
+
+
+def _words(value: Any) -> str:
+    """A value as people write it: a text whole, in quotes where it is more than a word."""
+    match value:
+        case None | []:
+            return "-"
+        case bool():
+            return "yes" if value else "no"
+        case str():
+            return value if _WORD.fullmatch(value) else repr(value)
+        case list():
+            more = len(value) - ENTRIES_SHOWN_MAX
+            some = ",".join(map(_words, value[:ENTRIES_SHOWN_MAX]))
+            return f"{some} and {more:,} more" if more > 0 else some
+        case dict():
+            return f"{{{_fields(value)}}}"
+        case _:
+            return str(value)
 
 
 def _some(packed: bytes, count: int) -> str:

@@ -7,6 +7,7 @@ from typing import Any
 from ..audit.diff import Compared, Field, Parted, diff
 from ..audit.source import Source, open_source
 from ..audit.verify import Broken
+from ..words import counted
 from . import options, say
 
 FIELDS_MAX = 20  # of a payload, in an answer for people; JSON has all
@@ -54,16 +55,17 @@ def _opened(path: Path) -> Source:
 def _sentences(done: Compared, one: Path, other: Path) -> list[str]:
     """What came of it, for people."""
     if done.is_same:
-        return [f"the same  {done.same:,} events in both"]
-    lines = [f"differ    {done.same:,} events are the same in both, from the first on"]
+        return [f"the same  {counted(done.same, 'event', 'events')} in both"]
+    same = counted(done.same, "event is", "events are")
+    lines = [f"differ    {same} the same in both, from the first on"]
     if done.parted is not None:
         lines += _parting(done.parted, one, other)
         lines.append(_after(done))
     if done.more:
         name, shorter = (other, one) if done.more_in_other else (one, other)
         lines.append(
-            f"more      {name} goes on where {shorter} ends: {done.more:,} more events, "
-            f"from #{done.more_from} on"
+            f"more      {name} goes on where {shorter} ends: "
+            f"{counted(done.more, 'more event', 'more events')}, from #{done.more_from} on"
         )
     return lines
 
@@ -86,7 +88,7 @@ def _payload(parted: Parted) -> list[str]:
     if not shown:
         lines.append("  payload: says the same in other bytes")
     if more := len(parted.payload) - len(shown):
-        lines.append(f"  and {more:,} more fields of the payload")
+        lines.append(f"  and {counted(more, 'more field', 'more fields')} of the payload")
     return lines
 
 
@@ -104,11 +106,12 @@ def _after(done: Compared) -> str:
     if done.later:
         some = ", ".join(f"#{position}" for position in done.positions)
         more = " …" if done.later > len(done.positions) else ""
-        return f"after it  {done.later:,} events have another content: {some}{more}"
+        events = counted(done.later, "event has", "events have")
+        return f"after it  {events} another content: {some}{more}"
     if done.rehashed:
         return (
-            f"after it  no event has another content; {done.rehashed:,} have another hash, "
-            "so a chain was made anew"
+            f"after it  no event has another content; {counted(done.rehashed, 'has', 'have')} "
+            "another hash, so a chain was made anew"
         )
     return "after it  no event is another"
 

@@ -11,6 +11,7 @@ from ..audit.form import Header
 from ..audit.newfile import new_file
 from ..audit.source import open_source
 from ..row import utc_text
+from ..words import counted
 from . import options, say
 
 
@@ -50,7 +51,7 @@ def _said(asked: argparse.Namespace, done: Header) -> int:
         flaw = f"event {done.broken.position}: {done.broken.what}"
         say.err(f"BROKEN  {asked.file}: {flaw}; exported as it stands, which its first line says")
         return say.BROKEN
-    say.err(f"exported {done.position:,} events, unbroken")
+    say.err(f"exported {counted(done.position, 'event', 'events')}, unbroken")
     if done.position:
         last = bytes.fromhex(done.hash)
         say.err(Checkpoint(done.origin, done.position, last, done.at).line)

@@ -5,6 +5,7 @@ from pathlib import Path
 
 from ..audit.importing import import_log
 from ..audit.source import open_source
+from ..words import counted
 from . import options, say
 
 
@@ -26,5 +27,6 @@ def run(asked: argparse.Namespace) -> int:
     """Makes it."""
     with open_source(asked.file) as source:
         done = import_log(source, asked.new)
-    say.out(f"imported {done.events:,} events, unbroken; #{done.position} is {done.hash.hex()}")
+    events = counted(done.events, "event", "events")
+    say.out(f"imported {events}, unbroken; #{done.position} is {done.hash.hex()}")
     return say.OK

@@ -8,6 +8,7 @@ from ..audit.source import open_source
 from ..audit.stats import DAY_US, Stats, stats
 from ..audit.verify import checked
 from ..row import from_columns, utc_text
+from ..words import counted
 from . import options, say
 
 
@@ -46,7 +47,8 @@ def _sizes(path: Path) -> dict[str, int]:
 def _lines(found: Stats, sizes: dict[str, int]) -> list[str]:
     """The numbers, for people."""
     files = ", ".join(f"{name} {size:,} bytes" for name, size in sizes.items())
-    lines = [f"{found.events:,} events, {found.bytes:,} bytes of payloads; {files}"]
+    events = counted(found.events, "event", "events")
+    lines = [f"{events}, {found.bytes:,} bytes of payloads; {files}"]
     if found.first is None or found.last is None:
         return lines
     for name, (position, at) in {"first": found.first, "last": found.last}.items():

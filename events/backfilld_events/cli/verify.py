@@ -12,6 +12,7 @@ from ..audit.source import LogFile, Source, open_source
 from ..audit.verify import Broken
 from ..audit.whole import verify_source
 from ..log.file import BadFile
+from ..words import counted, unbroken
 from . import options, say
 from . import replay as replaying
 
@@ -77,14 +78,8 @@ class _Said:
         except Broken as broken:
             self._broken("log", broken)
             return False
-        parts = [f"{done.events:,} events, unbroken"]
-        if done.passed:
-            breaks = "the break at " if len(done.passed) == 1 else "the breaks at "
-            was = "which was accepted" if len(done.passed) == 1 else "which were accepted"
-            parts += [f"but for {breaks}{', '.join(f'#{at}' for at in done.passed)}", was]
-        self.lines.append(
-            f"log          OK  {', '.join(parts)}; #{done.position} is {done.hash.hex()}"
-        )
+        found = unbroken(done.events, done.passed)
+        self.lines.append(f"log          OK  {found}; #{done.position} is {done.hash.hex()}")
         self.data |= {"events": done.events, "hash": done.hash.hex(), "accepted": [*done.passed]}
         return True
 
@@ -95,9 +90,8 @@ class _Said:
         except Broken as broken:
             self._broken("checkpoints", broken)
             return
-        self.lines.append(
-            f"checkpoints  OK  {done.checkpoints:,} agree, the last at #{done.position}"
-        )
+        agree = counted(done.checkpoints, "agrees", "agree")
+        self.lines.append(f"checkpoints  OK  {agree}, the last at #{done.position}")
         self.data |= {"checkpoints": done.checkpoints, "last_checkpoint": done.position}
 
     def guards(self, source: LogFile) -> None:
@@ -140,5 +134,6 @@ def _checkpoints(name: str) -> list[Checkpoint]:
     if not kept:
         raise BadFile(f"--against {name}: no checkpoint in it; one begins with `backfilld-log 1`")
     if others:
-        say.err(f"note: {others:,} lines of {name} hold no checkpoint, the first is {first}")
+        lines = counted(others, f"line of {name} holds", f"lines of {name} hold")
+        say.err(f"note: {lines} no checkpoint, the first is {first}")
     return [*kept]

@@ -150,5 +150,9 @@ def test_how_it_was_found_handed_over_and_put_back_is_told() -> None:
     assert chronicle.handed_over(handed_off(20, 10), "3b0d4f7e") == (
         "handed to Tap with entries 11-20 of job 3b0d4f7e: accepted"
     )
+    lacks = ReposLeaving("lacks", True, 1, ids.pack(dids(0, 1)))
+    assert chronicle.leaving(lacks, "3b0d4f7e").endswith(
+        "3b0d4f7e asks for all of it (mode refetch)"
+    )
     assert chronicle.out(ReposLeft(7)) == "out of Tap"
     assert "accepted" in chronicle.out(ReposReturned(7, TAP))

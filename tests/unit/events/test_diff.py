@@ -18,6 +18,7 @@ from backfilld_events import chain
 from backfilld_events.audit.diff import Compared, diff
 from backfilld_events.audit.source import LogFile, open_source
 from backfilld_events.catalog.job import JobPaused
+from backfilld_events.catalog.service import BreakAccepted
 from backfilld_events.cli import main, say
 from backfilld_events.eventlog import EventLog
 from backfilld_events.log.append import Append
@@ -113,6 +114,32 @@ def test_where_one_goes_on_and_with_how_much_is_said(one: Path, other: Path, ver
     assert f"{other} goes on where {one} ends: 2 more events, from #7 on" in said
 
 
+def test_one_of_a_kind_is_said_as_one(tmp_path: Path, verb: Verb) -> None:
+    one, other = logged(tmp_path / "one.db", EVENTS[:1]), tmp_path / "other.db"
+    shutil.copy(one, other)
+    assert verb(one, other)[1] == "the same  1 event in both\n"
+    logged(other, EVENTS[1:2])
+    said = verb(one, other)[1].splitlines()
+    assert said[0] == "differ    1 event is the same in both, from the first on"
+    assert said[1].endswith(f"{other} goes on where {one} ends: 1 more event, from #2 on")
+    logged(one, EVENTS[1:3])
+    logged(other, EVENTS[2:3])
+    edited(other, "UPDATE event SET actor = 'uid:0' WHERE position > 1")
+    said = verb(one, other)[1].splitlines()
+    assert said[-1] == "after it  1 event has another content: #3"
+
+
+def test_a_hash_is_shown_in_hex_to_people_and_programs_alike(tmp_path: Path, verb: Verb) -> None:
+    accepted = [BreakAccepted(1, n * 32, "", "") for n in (b"\xd0", b"\x9f")]
+    one, other = (
+        logged(tmp_path / f"{number}.db", [NewEvent("service", event, "x")])
+        for number, event in enumerate(accepted)
+    )
+    assert f"  payload hash: {'d0' * 32} -> {'9f' * 32}\n" in verb(one, other)[1]
+    (field,) = json.loads(verb("--json", one, other)[1])["parted"]["payload"]
+    assert field == {"name": "hash", "one": "d0" * 32, "other": "9f" * 32}
+
+
 def test_logs_that_went_on_differently_part_where_they_did(one: Path, other: Path) -> None:
     logged(one, LATER)
     pages = [NewEvent("job/c", page(first, 2), "system") for first in (0, 2, 4)]
@@ -139,7 +166,7 @@ def test_one_edited_event_in_a_chain_made_anew_is_named_alone(
     assert lines[2] == "  payload reason: maintenance -> MAINTENANCE"
     assert lines[3].startswith(f"  hash: {row[9].hex()} -> ")
     assert lines[4:] == [
-        "after it  no event has another content; 1 have another hash, so a chain was made anew",
+        "after it  no event has another content; 1 has another hash, so a chain was made anew",
     ]
 
 

@@ -10,7 +10,7 @@ from typing import get_args
 import pytest
 from support.given import LIKES, NOON, POSTS, RELAY, SECOND, TAP, did, dids, handed_off, page
 
-from backfilld_events import ids
+from backfilld_events import chronicle, ids
 from backfilld_events.audit import account, job, jobwords
 from backfilld_events.catalog import Event
 from backfilld_events.catalog.index import Account, RecordsCommitted, Tally
@@ -138,6 +138,46 @@ def test_an_account_is_told_of_from_the_page_that_found_it_to_what_tap_says_last
     told = list(account.explain(rows(*HISTORY), ME))
     assert [(one.position, one.says) for one in told] == TOLD
     assert not list(account.explain(rows(*HISTORY), did(77)))
+
+
+def refetched(*events: tuple[str, Event]) -> list[str]:
+    """Why it left Tap, each time, after a job in mode refetch had found it."""
+    given = [(OTHER, started()), (OTHER, page(0, 3)), (OTHER, handed_off(3))]
+    asked = [(JOB, started(mode="refetch")), (JOB, page(0, 3))]
+    told = account.explain(rows(*given, *asked, *events), ME)
+    return [one.says.split(": ", 1)[1] for one in told if "about to be" in one.says]
+
+
+def leaves(why: str = "lacks") -> tuple[str, Event]:
+    return "tap", ReposLeaving(why, True, 1, ids.pack([ME]))  # type: ignore[arg-type]
+
+
+def test_of_a_job_in_mode_refetch_it_is_said_that_it_asks_for_all_of_it() -> None:
+    anew, either = "job 3b0d4f7e asks for all of it (mode refetch)", chronicle.WHY["lacks"]
+    over = own(handed_off(3), JobCompleted(3, 3, 0, []))
+    assert "later" not in either, "what is not known of the job is not said"
+    assert refetched(leaves()) == [anew], "as soon as it was found"
+    assert refetched(*over, leaves()) == [anew], "and when the job is over, too"
+    assert refetched(leaves("parked")) == [chronicle.WHY["parked"]], (
+        "not of what has its own reason"
+    )
+    back = [leaves(), ("tap", ReposLeft(6)), ("tap", ReposReturned(6, TAP))]
+    assert refetched(*back, leaves()) == [anew, either], "once"
+    assert refetched(*own(JobCancelled(3, 0)), leaves()) == [either]
+    assert refetched(*own(handed_off(3), JobCancelled(3, 3)), leaves()) == [anew]
+
+
+def test_what_tap_is_given_by_the_job_itself_is_not_said_to_be_fetched_anew_for_it() -> None:
+    found = own(started(mode="refetch"), page(0, 3), handed_off(3))
+    told = list(account.explain(rows(*found, leaves()), ME))
+    assert told[-1].says.endswith(chronicle.WHY["lacks"])
+
+
+def test_an_account_is_told_of_whole_where_the_beginning_of_a_job_cannot_be_read() -> None:
+    some = rows(*own(started(mode="refetch")), *HISTORY)
+    some[0] = Row(*[*some[0].columns[:8], b"\xc1", bytes(32)])
+    told = list(account.explain(some, ME))
+    assert [(one.says, one.unreadable) for one in told[:1]] == [(TOLD[0][1], False)]
 
 
 def test_the_walk_keeps_nothing_of_what_is_over() -> None:

@@ -230,7 +230,7 @@ def test_an_export_is_a_log_to_every_verb(
     assert err.startswith("exported 12 events, unbroken\nbackfilld-log 1 ")
     (tmp_path / "kept").write_text(err)
     assert ran("verify", text, "--against", tmp_path / "kept") == say.OK
-    assert "checkpoints  OK  1 agree, the last at #12" in capsys.readouterr().out
+    assert "checkpoints  OK  1 agrees, the last at #12" in capsys.readouterr().out
     assert ran("checkpoint", text) == ran("checkpoint", log) == say.OK
     one, other = capsys.readouterr().out.splitlines()
     assert one[:-20] == other[:-20]
@@ -240,6 +240,19 @@ def test_an_export_is_a_log_to_every_verb(
     assert again.read_bytes().splitlines()[1:] == text.read_bytes().splitlines()[1:]
     assert ran("import", text, tmp_path / "new.db") == say.OK
     assert ran("verify", tmp_path / "new.db") == say.OK
+
+
+def test_of_one_event_it_is_said_that_it_is_one(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    log, text = logged(tmp_path / "events.db", list(history(EVENTS))[:1]), tmp_path / "log.jsonl"
+    for verb in (["export", log, text], ["import", text, tmp_path / "new.db"], ["stats", text]):
+        assert ran(*verb) == say.OK
+    out, err = capsys.readouterr()
+    assert err.startswith("exported 1 event, unbroken\n")
+    imported, counted, *_ = out.splitlines()
+    assert imported.startswith("imported 1 event, unbroken; #1 is ")
+    assert counted.startswith("1 event, ")
 
 
 def test_an_empty_log_is_a_log(tmp_path: Path) -> None:

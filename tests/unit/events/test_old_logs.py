@@ -13,9 +13,11 @@ from backfilld_events.audit import guards
 from backfilld_events.audit.importing import import_log
 from backfilld_events.audit.replay import replay
 from backfilld_events.audit.source import open_source
-from backfilld_events.audit.verify import Verified, verify_columns
+from backfilld_events.audit.verify import Verified, accepted, verify_columns
 from backfilld_events.audit.whole import verify_source
+from backfilld_events.catalog.source import ReposLeaving
 from backfilld_events.log.file import open_reader
+from backfilld_events.row import from_columns
 
 LOGS = sorted((Path(__file__).parents[2] / "golden" / "logs").glob("*.jsonl"))
 NO_STATE = ("made by", "since then")
@@ -56,7 +58,18 @@ def as_it_was_left(log: Path, path: Path) -> Path:
 def test_an_old_log_verifies_as_it_is(log: Path) -> None:
     done = verified(log)
     assert (done.events, done.hash.hex()) == (said(log)["events"], said(log)["hash"])
-    assert verify_columns(rows_of(log)) == done, "by its rows alone, too"
+    rows = rows_of(log)
+    said_so = (row for row in map(from_columns, rows) if row.type == "service.break-accepted")
+    assert verify_columns(rows, accepted(said_so)) == done, "by its rows alone, too"
+
+
+def test_one_of_them_tells_of_a_lost_index_and_of_a_break_that_was_accepted() -> None:
+    with open_source(LOGS[0].with_name("2026-11-27-losses.jsonl")) as source:
+        assert [*source.of_type("index.lost")]
+        assert [*source.of_type("service.break-accepted")]
+        leaving = [row.event for row in source.of_type("tap.repos-leaving")]
+    assert {one.why for one in leaving if isinstance(one, ReposLeaving)} >= {"lost", "lacks"}
+    assert verified(source.path).passed == (4,)
 
 
 @each_release

@@ -8,21 +8,33 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 from support.given import LIKES, POSTS, TAP, did, dids, handed_off, page, started
 
 from backfilld_events import ids
 from backfilld_events.audit import select
 from backfilld_events.audit.naming import Named
 from backfilld_events.audit.select import Wanted
+from backfilld_events.audit.show import as_data, summary
 from backfilld_events.audit.source import LogFile, Source, open_source
 from backfilld_events.catalog import Event
+from backfilld_events.catalog.dead import DeadLettersHandled
 from backfilld_events.catalog.index import Account, RecordsCommitted, RecordsRemoved, Removed, Tally
-from backfilld_events.catalog.job import AttemptFailed, DidsGiven, JobPaused
+from backfilld_events.catalog.job import (
+    AttemptFailed,
+    DidsGiven,
+    JobPaused,
+    JobPickedUp,
+    ListedFrom,
+)
 from backfilld_events.catalog.lexicon import LexiconUploaded
-from backfilld_events.catalog.reconcile import ReconcileAsked, Unread
+from backfilld_events.catalog.notify import NewsRaised
+from backfilld_events.catalog.reconcile import ReconcileAsked, ReconcileEnded, ReposCompared, Unread
+from backfilld_events.catalog.service import BreakAccepted
 from backfilld_events.catalog.source import Differing, ReposDiffer, ReposLeaving, ReposObserved
 from backfilld_events.cli import main, say
 from backfilld_events.codec import encode
@@ -226,6 +238,50 @@ def test_accounts_are_named_in_full_in_json_and_the_first_of_them_to_people(
     assert json.loads(line)["payload"]["dids"] == [did(2), did(3)]
     (line,), _, _ = shown(capsys, "--at", 10, "--json", path)
     assert json.loads(line)["payload"]["unchanged"] == [LIKE_ME]
+
+
+BREAK = BreakAccepted(7, b"\x9f" * 32, "the log goes up to #7, and " * 9, "a disk fault")
+LISTED = ListedFrom("https://relay.example", "c 1")
+
+
+@pytest.mark.parametrize(
+    ("event", "says"),
+    [
+        (
+            replace(started(POSTS, LIKES, given=True), priority=2, listed_from=LISTED),
+            f"collections={POSTS},{LIKES} asked_for=- asked_did=- given=yes mode=add priority=2 "
+            "listed_from={relay=https://relay.example cursor='c 1'}",
+        ),
+        (
+            NewsRaised("job.synced", None, [POSTS], "synced", "All 3 are here.", None, 3),
+            f"kind=job.synced job=- collections={POSTS} state=synced sentence='All 3 are here.' "
+            "since=- count=3",
+        ),
+        (
+            ReposDiffer([Differing(pack_one(did(1)), "2 of 3", False)]),
+            f"differing={{did={did(1)} why='2 of 3' mend=no}}",
+        ),
+        (ReconcileEnded("done", 9, 8, 1, {"timeout": 1}, []),
+         "why=done compared=9 records=8 differing=1 unread={timeout=1} told=-"),
+        (DeadLettersHandled("retry", [*range(1, 13)], [3]),
+         "action=retry ids=1,2,3,4,5,6,7,8,9,10 and 2 more failed=3"),
+        (ReposLeaving("lost", True, 1, ids.pack([did(1)])),
+         f"1 repository out of Tap, to be put back (lost): {did(1)}"),
+        (ReposCompared(1, 1, 1, [], [], ids.pack([])),
+         "1 repository, 1 record the same, 0 differences, 0 not read"),
+        (JobPickedUp(), "-"),
+        (JobPaused(""), "reason=''"),
+        (JobPaused("x\x1b=1"), r"reason='x\x1b=1'"),
+        (BREAK, f"position=7 hash={'9f' * 32} what={BREAK.what!r} reason='a disk fault'"),
+    ],
+)  # fmt: skip
+def test_people_are_shown_what_is_there_in_words_and_whole(event: Event, says: str) -> None:
+    assert summary(row(event)) == says
+
+
+def test_the_hash_of_an_accepted_break_is_in_hex_for_programs_as_every_hash_is() -> None:
+    data = as_data(row(BREAK))["payload"]
+    assert data == {**msgspec.to_builtins(BREAK), "hash": "9f" * 32}
 
 
 @pytest.mark.parametrize(

@@ -253,3 +253,32 @@ def test_an_acceptance_is_told_even_where_the_rows_are_right(
         append(db, [Append([new])], 1_800_000_000_000_000, lambda row, event: None)
         db.execute("COMMIT")
     assert [whole.verify_file(path, n).passed for n in (1, 1_000)] == [(EVENTS,), (EVENTS,)]
+
+
+def test_breaks_that_were_accepted_are_named_as_a_sentence_has_them(
+    path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    rows = rows_of(path)
+    for positions in ((EVENTS,), (1, 2)):
+        accepted = [BreakAccepted(at, rows[at - 1][-1], "x", "a test") for at in positions]
+        with closing(open_writer(path, "backfilld_events.log")) as db:
+            db.execute("BEGIN IMMEDIATE")
+            new = [NewEvent("service", one, "uid:7") for one in accepted]
+            append(db, [Append(new)], 1_800_000_000_000_000, lambda row, event: None)
+            db.execute("COMMIT")
+        main(["verify", "--log-only", str(path)])
+    one, three = capsys.readouterr().out.splitlines()
+    assert f", but for the break at #{EVENTS}, which was accepted; #" in one
+    assert f", but for the breaks at #1, #2 and #{EVENTS}, which were accepted; #" in three
+
+
+def test_one_checkpoint_agrees_and_one_other_line_holds_none(
+    path: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    main(["checkpoint", str(path)])
+    kept = tmp_path / "kept"
+    kept.write_text(f"a mail\n{capsys.readouterr().out}")
+    main(["verify", "--log-only", "--against", str(kept), str(path)])
+    out, err = capsys.readouterr()
+    assert f"checkpoints  OK  1 agrees, the last at #{EVENTS}" in out
+    assert err == f"note: 1 line of {kept} holds no checkpoint, the first is 1\n"
