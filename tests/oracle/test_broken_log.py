@@ -196,3 +196,22 @@ async def test_a_break_that_a_person_accepted_is_gone_on_with(
         assert isinstance(event, BreakAccepted)
         assert (event.position, event.reason) == (5, "a test did it")
         lab.check_the_index_is_the_truth(STATUS)
+
+
+async def test_of_a_log_whose_tail_was_cut_off_its_own_end_is_told_not_that_of_what_was_folded(
+    tmp_path: Path, autojump_clock: Clock
+) -> None:
+    async with SandboxNetwork(world(), SLOW) as network:
+        lab = Lab(tmp_path, network)
+        async with lab.living(stop=True) as (_, desk):
+            await lab.start(desk, lexicon(STATUS))
+            await trio.sleep(30)
+        log = tmp_path / "events.db"
+        whole = ended_at(log)[0]
+        tampered(log, f"DELETE FROM event WHERE position > {whole - 3}")
+        async with lab.living(stop=True) as (journal, _):
+            assert (journal.frozen != "", journal.state.position) == (True, whole)
+            shown = (await health(lab.door)).log
+            assert shown.position == whole - 3
+            assert shown.problem is not None
+            assert shown.problem.what.endswith(f"what was folded from it goes up to #{whole}")

@@ -52,8 +52,7 @@ def _decide(settings: Config, folder: Path, reason: str, *, yes: bool) -> None:
     if accept.look(log, kept, marked=marked) != accept.Found([], []):
         raise accept.Unacceptable("it does not verify even so; this is a bug in backfilld")
     mark.remove(folder)
-    said = f"Accepted: event {', '.join(f'#{one}' for one in written)} says so. " if written else ""
-    say.out(f"{said}The log verifies. Start backfilld again.")
+    say.out(f"{_accepted(written)}The log verifies. Start backfilld again.")
 
 
 def _show(found: accept.Found, reason: str) -> None:
@@ -64,7 +63,18 @@ def _show(found: accept.Found, reason: str) -> None:
         say.err(f"  and {more:,} more")
     for what in found.guards:
         say.err(f"  {what}; it will be as it was made")
+    if not found.told:
+        say.err("The log is empty, and will not say that you accepted it.")
+        return
     say.err(
         "What its events say now counts from here on, and nothing brings back what they said. The "
         f"log will say that uid {os.getuid()} accepted it: {reason}"
     )
+
+
+def _accepted(written: list[int]) -> str:
+    if not written:
+        return ""
+    if len(written) == 1:
+        return f"Accepted: event #{written[0]} says so. "
+    return f"Accepted: events #{written[0]} to #{written[-1]} say so. "

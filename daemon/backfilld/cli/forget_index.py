@@ -21,7 +21,6 @@ from ..config import Config
 from ..deliveries import AccountDelivery
 from ..records.sqlite import SqliteStore
 from ..verification import start
-from ..verification.known import REMEDY
 from . import say, stopped
 from .daemon import config_option, loaded
 
@@ -69,7 +68,7 @@ def _refuse_what_is_there(index: Path) -> None:
 def _forget(settings: Config, path: Path, reason: str, *, yes: bool) -> None:
     problem = start.check(path.parent, settings.log, system()).problem
     if problem is not None:
-        say.err(f"error: {problem.sentence}\n  fix: {REMEDY}")
+        say.err(f"error: {problem.sentence}\n  fix: {problem.remedy}")
         sys.exit(say.BROKEN_LOG)
     with closing(EventLog.open(path)) as log:
         known = log.state.source

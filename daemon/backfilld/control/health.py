@@ -33,8 +33,9 @@ async def health(door: Door) -> Health:
         relays=list(config.relay.urls),
         records=stats.total_records,
         dead_letters=await door.views.dead_letters(),
+        # where the log itself ends: what was folded from it may be ahead of one that was cut
         log=verified.log_shape(
-            door.journal.state.position, rebuilt=door.rebuilt, known=verification
+            door.journal.head.position, rebuilt=door.rebuilt, known=verification
         ),
         jobs=shown,
         stalls=[standstill.stall_shape(one) for one in stalls],

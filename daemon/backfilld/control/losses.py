@@ -9,6 +9,7 @@ from collections.abc import Iterator
 
 from backfilld_events.faults import Fault
 from backfilld_events.projections.classes import Class
+from backfilld_events.words import breaks
 
 from ..verification.known import Verification
 from . import verified
@@ -56,8 +57,8 @@ def _doubts_of_tap(connected: bool, census: bool) -> Iterator[str]:
 
 
 def _doubts_of_log(log: Verification) -> Iterator[str]:
-    for position in log.passed:
-        yield f"the log has a break at #{position}, which was accepted"
+    if log.passed:
+        yield f"the log has {'a ' * (len(log.passed) == 1)}{breaks(log.passed)}"
     if log.at is None and log.under_way is not None:
         yield "the log is being verified, for the first time since backfilld started"
     elif log.at is None:

@@ -23,7 +23,7 @@ from backfilld_events.ids import BadId, Nsid, parse_nsid, shown
 from ..backfill.decide import Refused
 from ..failures import Failure
 from ..journal import Frozen
-from ..verification.known import REMEDY
+from ..verification.known import REMEDY, Verification
 from .serving.unknown import not_found
 from .shapes import Problem
 
@@ -182,8 +182,15 @@ def _tap_failed(request: Asked, error: Failure) -> Response[Problem]:
     return answer(request, 502, of_tap(error))
 
 
+def remedy(request: Asked) -> str:
+    """What a person may do about the log that does not verify."""
+    known: Verification = request.app.state.verification
+    return REMEDY if known.problem is None else known.problem.remedy
+
+
 def _frozen(request: Asked, error: Frozen) -> Response[Problem]:
-    return answer(request, 503, Problem(str(error), "log-broken", f"nothing was done; {REMEDY}"))
+    hint = f"nothing was done; {remedy(request)}"
+    return answer(request, 503, Problem(str(error), "log-broken", hint))
 
 
 def _validation(request: Asked, error: ValidationException) -> Response[Problem]:

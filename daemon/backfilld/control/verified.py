@@ -4,10 +4,10 @@ The one rule: what has not verified since the start is not called verified, what
 """
 
 from backfilld_events.row import utc_text
+from backfilld_events.words import unbroken
 
-from ..verification.known import REMEDY, Problem, Verification
+from ..verification.known import Problem, Verification
 from .shapes.log import BreakShape, LogShape, VerificationShape, WalkShape
-from .words import counted
 
 DECIDE = "nothing more is written to it until you decide: docs/audit.md"
 
@@ -29,6 +29,7 @@ def log_shape(position: int, *, rebuilt: bool, known: Verification) -> LogShape:
         problem=_problem(known),
         checkpoint_fault=known.checkpoint.fault,
         verify_fault=known.fault,
+        accepted=[*known.passed],
     )
 
 
@@ -65,12 +66,6 @@ def age_s(known: Verification, now: float, *, again: bool) -> float | None:
     return round(max(0.0, now - (known.began if known.at is None else known.at)), 3)
 
 
-def unbroken(known: Verification) -> str:
-    """What a verification that came to a good end has found, in the words of backfill-audit."""
-    passed = [f"but for the break at #{at}, which was accepted" for at in known.passed]
-    return ", ".join([counted(known.whole, "event", "events"), "unbroken", *passed])
-
-
 def _state(known: Verification) -> tuple[str, str]:
     if known.problem is not None:
         return "broken", verdict(known.problem)
@@ -79,14 +74,17 @@ def _state(known: Verification) -> tuple[str, str]:
         return "running", f"It is at event {position:,} of {upto:,}."
     lately = f". Later {known.fault}" if known.fault else ""
     if known.at is not None:
-        return "ok", f"{unbroken(known)}; #{known.whole} is {known.hash.hex()}{lately}"
+        found = unbroken(known.whole, known.passed)
+        return "ok", f"{found}; #{known.whole} is {known.hash.hex()}{lately}"
     why = f": {known.fault}" if known.fault else ""
     return "none", f"It has not been verified since backfilld started{why}."
 
 
 def _problem(known: Verification) -> BreakShape | None:
     one = known.problem
-    return None if one is None else BreakShape(one.position, one.what, utc_text(one.since), REMEDY)
+    if one is None:
+        return None
+    return BreakShape(one.position, one.what, utc_text(one.since), one.remedy)
 
 
 def _text(at: float | None) -> str | None:

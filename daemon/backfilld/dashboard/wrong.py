@@ -8,10 +8,9 @@ from litestar.types import ExceptionHandlersMap
 
 from ..backfill.decide import Refused
 from ..control.door import Asked
-from ..control.problems import BadRequest, note
+from ..control.problems import BadRequest, note, remedy
 from ..control.shapes import Problem
 from ..journal import Frozen
-from ..verification.known import REMEDY
 from .frame import HOME, TEMPLATES, html, theme
 
 SIGN_IN = "backfillctl dashboard"
@@ -57,7 +56,9 @@ def _refused(request: Asked, error: Refused) -> Response[str]:
 
 def _frozen(request: Asked, error: Frozen) -> Response[str]:
     problem = Problem(
-        f"Nothing was done. {error}.", "log-broken", f"You may {REMEDY}. See docs/audit.md."
+        f"Nothing was done. {error}.",
+        "log-broken",
+        f"You may {remedy(request)}. See docs/audit.md.",
     )
     return _page(request, 503, problem, _CANNOT, link=HOME)
 

@@ -42,10 +42,17 @@ class Break(NamedTuple):
 
 class Found(NamedTuple):
     """What is wrong and could be accepted: `breaks` in order; `guards`, in words, which are made as
-    they were."""
+    they were. `unguarded` says of these in the log that they were: at the row with which it ends,
+    for all before it could be changed; None: they are as they should be, or it is empty."""
 
     breaks: list[Break]
     guards: list[str]
+    unguarded: Break | None = None
+
+    @property
+    def told(self) -> list[Break]:
+        """All that the log will tell of."""
+        return self.breaks if self.unguarded is None else [*self.breaks, self.unguarded]
 
 
 class Unacceptable(Exception):
@@ -75,11 +82,13 @@ def look(
                 remembered(source, marked)
             except Rewritten as rewritten:
                 breaks = _with_end(source, breaks, rewritten)
+            what = f"events in it can be changed: {', '.join(wrong)}"
+            unguarded = _end(source, what) if wrong else None
     except Broken as broken:
         raise Unacceptable(str(broken)) from broken
     except sqlite3.DatabaseError as error:
         raise Unacceptable(f"{path} cannot be read: {error}") from error
-    return Found(breaks, wrong)
+    return Found(breaks, wrong, unguarded)
 
 
 def accept(
@@ -94,7 +103,7 @@ def accept(
     say so. Raises Unacceptable: then the log is as it was, but for its guards."""
     said = [
         NewEvent("service", BreakAccepted(one.position, one.hash, one.what, reason), actor)
-        for one in found.breaks
+        for one in found.told
     ]
     with closing(open_writer(path, "backfilld_events.log")) as db:
         try:
@@ -158,13 +167,21 @@ def _to_pass(source: LogFile, broken: Broken, known: dict[int, bytes]) -> Break:
 def _with_end(source: LogFile, breaks: list[Break], rewritten: Rewritten) -> list[Break]:
     """What is not what we wrote is accepted as it ends now. Raises `rewritten` if nothing is left,
     sqlite3.Error."""
+    end = _end(source, rewritten.what)
+    if end is None:
+        raise rewritten
+    return [*(one for one in breaks if one.position != end.position), end]
+
+
+def _end(source: LogFile, what: str) -> Break | None:
+    """What is accepted as `what` where no row is wrong: that with which the log ends; None: it is
+    empty. Raises sqlite3.Error."""
     query = f"SELECT {COLUMNS} FROM event ORDER BY position DESC LIMIT 2"
     last = [from_columns(columns) for columns in source.db.execute(query)]
     if not last:
-        raise rewritten
+        return None
     link = last[0].linked(last[1].hash if last[1:] else chain.GENESIS)
-    end = Break(last[0].position, link, rewritten.what)
-    return [*(one for one in breaks if one.position != end.position), end]
+    return Break(last[0].position, link, what)
 
 
 def _hold_against(source: LogFile, kept: list[Checkpoint]) -> None:

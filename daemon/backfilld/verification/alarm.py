@@ -16,7 +16,7 @@ from ..clock import Clock
 from ..journal import Frozen, Journal
 from ..worker import Worker
 from . import start
-from .known import REMEDY, Problem, Verification
+from .known import Problem, Verification
 from .rounds import problem_of
 
 
@@ -63,7 +63,7 @@ class Alarm:
             "the log does not verify; nothing is written to it",
             position=problem.position,
             what=problem.what,
-            remedy=REMEDY,
+            remedy=problem.remedy,
         )
         self.frozen.set()
 

@@ -10,6 +10,11 @@ REMEDY = (
     "stop backfilld, and restore events.db from a backup, or go on with it as it is: "
     "backfilld accept-break"
 )
+# a checkpoint is no break of the chain: while the file has it, nothing can be accepted
+_AWAY = "keep the file log.checkpoint_file as evidence, move it away, and"
+_OF_A_CHECKPOINT = (
+    "stop backfilld, and restore a backup of events.db that is as new as the checkpoint, or, to "
+)
 
 
 class Problem(Struct, frozen=True):
@@ -31,7 +36,17 @@ class Problem(Struct, frozen=True):
     @property
     def told(self) -> str:
         """The same, with what follows from it."""
-        return f"{self.sentence}. Nothing is written to it until you decide: {REMEDY}"
+        return f"{self.sentence}. Nothing is written to it until you decide: {self.remedy}"
+
+    @property
+    def remedy(self) -> str:
+        """What a person may do."""
+        if self.end or " checkpoint of " not in self.what:
+            return REMEDY
+        if self.position == FILE:  # there is no log
+            return f"{_OF_A_CHECKPOINT}begin a new log, {_AWAY} start backfilld again"
+        go_on = "go on with the log as it is"
+        return f"{_OF_A_CHECKPOINT}{go_on}, {_AWAY} then: backfilld accept-break"
 
 
 class Kept(Struct, frozen=True):

@@ -37,7 +37,8 @@ _CORRUPT = frozenset({sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB})
 
 
 class Rewritten(Broken):
-    """The log follows from itself, but is not what we wrote. `end` is the hash that it ends with,
+    """The log follows from itself, but is not what we wrote. No row is wrong, so its `position` is
+    that of the last, which is the one to accept: docs/notes/0008. `end` is the hash there,
     hexadecimal."""
 
     def __init__(self, position: int, what: str, end: str) -> None:
@@ -98,7 +99,8 @@ class Round:
             try:
                 against(self._source, self._own)
             except Broken as broken:
-                raise Rewritten(broken.position, broken.what, self._walk.hash.hex()) from broken
+                at, end = self._walk.position or broken.position, self._walk.hash.hex()
+                raise Rewritten(at, broken.what, end) from broken
             remembered(self._source, self._marked)
         return self._walk.verified()
 
@@ -118,7 +120,7 @@ def remembered(source: LogFile, marked: Problem | None) -> None:
     if position > upto:
         told = f"what was folded from it goes up to #{position}"
         cut = f"the log ends with #{upto}, its tail is cut off: {told}"
-        raise Rewritten(upto + 1, cut, end.hex())
+        raise Rewritten(upto or 1, cut, end.hex())
     if marked is not None and marked.end and marked.end == end.hex():
         raise Rewritten(marked.position, marked.what, marked.end)
 

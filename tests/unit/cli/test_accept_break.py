@@ -11,15 +11,20 @@ import pytest
 from click.testing import CliRunner, Result
 from support.given import POSTS, page, started
 from support.tampering import ended_at, tampered
+from unit.control.test_covered import ALL, found
 
 from backfilld.cli.daemon import main
 from backfilld.config.keys import LogConfig
+from backfilld.control.losses import lost
 from backfilld.datadir import only_one
 from backfilld.verification import mark
 from backfilld.verification.known import Problem
 from backfilld.verification.start import check
+from backfilld_events.catalog.service import BreakAccepted
 from backfilld_events.eventlog import EventLog
+from backfilld_events.log import read
 from backfilld_events.log.append import Append
+from backfilld_events.log.file import open_reader
 from backfilld_events.row import NewEvent
 
 EDIT = "UPDATE event SET actor = 'uid:0' WHERE position = 2"
@@ -70,12 +75,42 @@ def test_a_restored_log_needs_nothing_but_that_the_mark_is_taken_away(run: Run, 
     assert (mark.read(data), ended_at(data / "events.db")[0]) == (None, 3)
 
 
-def test_a_trigger_is_made_again_without_an_event(run: Run, data: Path) -> None:
+def test_a_trigger_is_made_again_and_the_log_tells_that_it_was_gone(run: Run, data: Path) -> None:
+    with closing(sqlite3.connect(data / "events.db")) as db:
+        db.execute("DROP TRIGGER event_no_delete")
+    problem = check(data, LogConfig(), 1.8e9).problem
+    assert problem is not None
+    ran = run("--reason", "a test", "--yes")
+    assert "trigger event_no_delete is gone; it will be as it was made" in ran.stderr
+    assert f"log will say that uid {os.getuid()} accepted it: a test\n" in ran.stderr
+    assert ran.stdout == "Accepted: event #4 says so. The log verifies. Start backfilld again.\n"
+    with closing(open_reader(data / "events.db")) as db:
+        (row,) = read.newest(db, 1)
+    assert isinstance(row.event, BreakAccepted)
+    assert (row.event.position, row.event.what, row.event.reason) == (3, problem.what, "a test")
+    known = check(data, LogConfig(), 1.8e9)
+    assert (known.problem, known.passed) == (None, (3,))
+
+
+def test_of_an_empty_log_nothing_is_said_that_is_not_done(run: Run, data: Path) -> None:
+    (data / "events.db").unlink()
+    EventLog.open(data / "events.db").close()
     with closing(sqlite3.connect(data / "events.db")) as db:
         db.execute("DROP TRIGGER event_no_delete")
     ran = run("--reason", "x", "--yes")
-    assert "trigger event_no_delete is gone; it will be as it was made" in ran.stderr
-    assert ran.stdout == "The log verifies. Start backfilld again.\n"
+    assert (ran.exit_code, ran.stdout) == (0, "The log verifies. Start backfilld again.\n")
+    assert "The log is empty, and will not say that you accepted it.\n" in ran.stderr
+    assert "will say that uid" not in ran.stderr
+
+
+def test_of_several_breaks_the_events_are_named_from_the_first_to_the_last(
+    run: Run, data: Path
+) -> None:
+    tampered(data / "events.db", EDIT)
+    with closing(sqlite3.connect(data / "events.db")) as db:
+        db.execute("DROP TRIGGER event_no_delete")
+    ran = run("--reason", "x", "--yes")
+    assert ran.stdout.startswith("Accepted: events #4 to #5 say so. The log verifies.")
 
 
 def test_nobody_to_ask_or_a_no_changes_nothing(
@@ -129,6 +164,12 @@ def test_what_cannot_be_accepted_says_what_to_do_instead(
     tampered(log, "DELETE FROM event WHERE position = 3")
     ran = run("--reason", "x", "--yes", more=more)
     assert (ran.exit_code, "its tail is cut off" in ran.stderr) == (8, True)
+    problem = check(data, LogConfig(checkpoint_file=str(file)), 1.8e9).problem
+    assert problem is not None
+    assert problem.remedy.endswith("move it away, and then: backfilld accept-break")
+    file.rename(tmp_path / "evidence")
+    assert run("--reason", "x", "--yes", more=more).exit_code == 0
+    assert check(data, LogConfig(checkpoint_file=str(file)), 1.8e9).problem is None
 
 
 def test_without_a_log_there_is_nothing_to_decide(run: Run, data: Path) -> None:
@@ -144,7 +185,10 @@ def test_a_tail_that_was_cut_off_is_accepted_as_the_log_ends_now(run: Run, data:
     assert ran.exit_code == 0, ran.output
     assert "  event 2: the log ends with #2, its tail is cut off" in ran.stderr
     assert ran.stdout == "Accepted: event #3 says so. The log verifies. Start backfilld again.\n"
-    assert check(data, LogConfig(), 1.8e9).problem is None
+    known = check(data, LogConfig(), 1.8e9)
+    assert known.problem is None
+    of = lost(found(ALL), what="3b0d", connected=True, census=False, log=known)
+    assert of.endswith("Not proved: the log has a break at #2, which was accepted.")
 
 
 def test_a_chain_made_anew_that_a_daemon_saw_is_accepted_as_the_log_ends_now(

@@ -159,6 +159,16 @@ def test_a_log_that_is_not_verified_yet_is_no_fault(well: FakeDaemon, ctl: Ctl) 
     assert (one["ok"], one["fix"]) == (None, "backfillctl log verify")
 
 
+def test_breaks_that_somebody_accepted_are_told_with_where_to_see_who(
+    well: FakeDaemon, ctl: Ctl
+) -> None:
+    assert "breaks" not in checked(ctl)
+    well.answers("GET /admin/health", health(log=replace(VERIFIED, accepted=[7, 9])))
+    one = checked(ctl)["breaks"]
+    assert (one["ok"], one["found"]) == (None, "2 were accepted: #7, #9")
+    assert one["fix"] == "backfillctl log --type service.break-accepted"
+
+
 def test_a_checkpoint_that_is_not_kept_is_a_fault(well: FakeDaemon, ctl: Ctl) -> None:
     fault = "/mnt/x cannot be written: Permission denied"
     well.answers("GET /admin/health", health(log=replace(VERIFIED, checkpoint_fault=fault)))

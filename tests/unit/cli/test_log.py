@@ -48,8 +48,21 @@ def test_a_line_stays_a_line_whatever_the_event_holds(daemon: FakeDaemon, ctl: C
     out = ctl("log").out
     assert out.count("\n") == 1
     assert out.strip().isprintable()
-    assert len(out) < 500
+    assert len(out) < 1000
     assert "nested={a=[{b=''}]} many=9 entries" in out
+
+
+def test_a_sentence_is_told_whole_and_only_a_very_long_one_is_cut_at_a_word(
+    daemon: FakeDaemon, ctl: Ctl
+) -> None:
+    what = (
+        "somewhere from #1 to #300 the log is not what it was: a checkpoint of "
+        f"2027-03-01T04:01:07.113Z says that #300 is {'9f' * 32}, and the log has {'1c' * 32}"
+    )
+    daemon.answers(LOG, Lines([event(1, what=what), event(2, what="word " * 200)]))
+    whole, cut = ctl("log").out.splitlines()
+    assert f"what='{what}' (" in whole
+    assert "word word…' (" in cut
 
 
 def test_programs_get_the_events_as_an_array_or_one_a_line(daemon: FakeDaemon, ctl: Ctl) -> None:

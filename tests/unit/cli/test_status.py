@@ -112,6 +112,21 @@ def test_a_checkpoint_that_is_not_kept_is_told(daemon: FakeDaemon, ctl: Ctl) -> 
     assert "  kept   ✗ no checkpoint: /mnt/x cannot be written: No space" in ctl("status").out
 
 
+def test_breaks_that_somebody_accepted_are_told_in_a_line_only_if_there_are_any(
+    daemon: FakeDaemon, ctl: Ctl
+) -> None:
+    daemon.answers("GET /admin/tap/stats", tap_stats())
+    for accepted, line in (
+        ([7], "  breaks 1 was accepted: #7\n"),
+        ([7, 9], "  breaks 2 were accepted: #7, #9\n"),
+        ([*range(1, 31)], ", #20 and 10 more\n"),
+    ):
+        daemon.answers("GET /admin/health", health(log=replace(VERIFIED, accepted=accepted)))
+        assert line in ctl("status").out
+    daemon.answers("GET /admin/health", health())
+    assert "breaks" not in ctl("status").out
+
+
 def test_a_broken_log_is_the_verdict_in_a_word_of_its_own_and_exit_8_for_a_monitor(
     daemon: FakeDaemon, ctl: Ctl
 ) -> None:

@@ -4,14 +4,17 @@ import json
 import signal
 import subprocess
 from pathlib import Path
+from typing import Any
 
 import msgspec
+import pytest
 from unit.cli.fake_daemon import (
     ID,
     NSID,
     OTHER_ID,
     FakeDaemon,
     done,
+    health,
     job,
     listed,
     problem,
@@ -26,6 +29,7 @@ from backfilld.control.shapes.progress import EtaShape, EtasShape, RateShape, Ra
 
 ONE = f"GET /admin/backfill/{ID}"
 JOBS = "GET /admin/backfill/status"
+HEALTH = "GET /admin/health"
 
 
 def test_without_a_terminal_each_change_is_one_line(daemon: FakeDaemon, ctl: Ctl) -> None:
@@ -85,8 +89,10 @@ def test_jsonl_is_one_object_a_change_without_the_flood_of_failures(
 
 def test_it_does_not_end_before_the_records_are_here(daemon: FakeDaemon, ctl: Ctl) -> None:
     daemon.answers(ONE, done(sync=job()["sync"]), done(sync=job()["sync"]), done())
+    daemon.answers(HEALTH, health())
     assert ctl("watch", ID).out.count("completed: 34,112 found") == 1
-    assert len(daemon.asked) == 3  # first for its whole id
+    paths = [path for _, path, _ in daemon.asked]
+    assert paths.count(f"/admin/backfill/{ID}") == 3  # first for its whole id
 
 
 def test_a_failed_job_ends_it_with_7(daemon: FakeDaemon, ctl: Ctl) -> None:
@@ -220,3 +226,17 @@ def test_whoever_watches_a_job_that_a_broken_log_holds_up_is_told_and_not_kept(
     assert ran.err == (
         "error: The sentence of stalled.\n  fix: see what is wrong: backfillctl log verify\n"
     )
+
+
+@pytest.mark.parametrize("waits", [done(sync=job()["sync"]), job("paused")])
+def test_so_is_who_watches_a_job_that_only_waits_for_records_or_is_paused(
+    daemon: FakeDaemon, ctl: Ctl, waits: Any
+) -> None:
+    daemon.answers(ONE, waits)
+    daemon.answers(HEALTH, health(), health(status="broken"), status=503)
+    ran = ctl("watch", ID)
+    assert (ran.code, ran.err) == (
+        8,
+        "error: The verdict.\n  fix: see what is wrong: backfillctl log verify\n",
+    )
+    assert ctl("watch", ID, "--json").fault["code"] == "log-broken"

@@ -44,6 +44,10 @@ def test_none_is_said_only_with_its_three_proofs() -> None:
             {"log": Verification(whole=9, at=NOON, passed=(7,))},
             "the log has a break at #7, which was accepted",
         ),
+        (
+            {"log": Verification(whole=9, at=NOON, passed=(5, 7))},
+            "the log has breaks at #5 and #7, which were accepted",
+        ),
         ({"total": 34_113}, "1 are unexplained"),
         ({"faults": {Fault.FORGOTTEN: 3}}, "Tap has forgotten 3"),
         ({"classes": {**ALL, Class.HANDED_OFF: 5}}, "of 5 that Tap was given nothing has come yet"),

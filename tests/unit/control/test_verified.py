@@ -1,9 +1,13 @@
 """Whether the log verifies, in the words of every face; one that does not comes before all else."""
 
+from types import SimpleNamespace
+from typing import Any
+
 import pytest
+from litestar.datastructures import State
 from msgspec.structs import replace
 
-from backfilld.control import verified
+from backfilld.control import problems, verified
 from backfilld.control.health import verdict
 from backfilld.control.shapes import ChannelShape
 from backfilld.verification.known import FILE, Kept, Problem, Verification
@@ -40,6 +44,12 @@ def test_a_fault_of_the_file_names_no_event() -> None:
             Verification(whole=9, hash=b"\0" * 32, at=NOON, passed=(7,)),
             "ok",
             f"9 events, unbroken, but for the break at #7, which was accepted; #9 is {'00' * 32}",
+        ),
+        (
+            Verification(whole=9, hash=b"\0" * 32, at=NOON, passed=(5, 7)),
+            "ok",
+            "9 events, unbroken, but for the breaks at #5 and #7, which were accepted; "
+            f"#9 is {'00' * 32}",
         ),
         (Verification(problem=PROBLEM), "broken", verified.verdict(PROBLEM)),
         (Verification(problem=PROBLEM, under_way=(1, 9)), "broken", verified.verdict(PROBLEM)),
@@ -93,3 +103,35 @@ def test_the_age_of_a_verification_that_never_came_to_its_end_is_that_of_the_lif
     assert verified.age_s(known, NOON + 9, again=False) is None, "nobody wants one"
     assert verified.age_s(replace(known, at=NOON + 4), NOON + 9, again=False) == 5
     assert verified.age_s(known, NOON - 9, again=True) == 0, "a clock that was set back"
+
+
+CHECKPOINT = "the log ends with #5, its tail is cut off: a checkpoint of 2027 says that #9 is 9f"
+
+
+def test_what_a_checkpoint_says_otherwise_is_not_offered_to_be_accepted_while_it_is_there() -> None:
+    remedy = Problem(6, CHECKPOINT, NOON).remedy
+    assert remedy.startswith("stop backfilld, and restore a backup of events.db that is as new as")
+    assert remedy.endswith("move it away, and then: backfilld accept-break")
+    gone = Problem(FILE, "there is none in x, and a checkpoint of 2027 says that #9 is 9f", NOON)
+    assert gone.remedy.endswith("move it away, and start backfilld again")
+    assert gone.remedy in gone.told
+    known = Verification(problem=gone)
+    asked: Any = SimpleNamespace(app=SimpleNamespace(state=State({"verification": known})))
+    assert problems.remedy(asked) == gone.remedy, "so it is where a command is refused"
+
+
+def test_what_the_daemon_knew_itself_can_be_accepted_though_it_is_a_checkpoint_too() -> None:
+    own = Problem(6, CHECKPOINT, NOON, end="9f")
+    assert own.remedy == PROBLEM.remedy
+    assert "go on with it as it is: backfilld accept-break" in own.remedy
+
+
+def test_what_was_accepted_is_in_the_answer_about_all() -> None:
+    shape = verified.log_shape(9, rebuilt=False, known=replace(WELL, passed=(5, 7)))
+    assert shape.accepted == [5, 7]
+
+
+def test_of_very_many_breaks_the_first_are_named_and_the_others_counted() -> None:
+    many = Verification(whole=99, hash=b"\0" * 32, at=NOON, passed=tuple(range(1, 31)))
+    said = verified.verification_shape(many).sentence
+    assert ", #19, #20 and 10 more, which were accepted; #99 is" in said

@@ -135,9 +135,12 @@ def test_triggers_and_indexes_are_as_they_were_made_again(folder: Path) -> None:
         db.execute('CREATE TRIGGER "one "" more" BEFORE DELETE ON event BEGIN SELECT 1; END')
     found = accept.look(log, [])
     assert (len(found.breaks), len(found.guards)) == (0, 4)
-    assert accepted(log) == []
+    assert [one.position for one in found.told] == [EVENTS]
+    assert accepted(log) == [EVENTS + 1]
     assert accept.look(log, []) == Found([], [])
-    assert len(rows(log)) == EVENTS
+    event = rows(log)[-1].event
+    assert isinstance(event, BreakAccepted)
+    assert "trigger event_no_update is gone, trigger event_no_delete was changed" in event.what
 
 
 def test_another_table_cannot_be_accepted(folder: Path) -> None:
@@ -168,3 +171,17 @@ def test_a_thousand_breaks_are_another_log(folder: Path, monkeypatch: pytest.Mon
     tampered(folder / "events.db", "UPDATE event SET actor = 'uid:0' WHERE position > 200")
     with pytest.raises(Unacceptable, match="more than 5 breaks"):
         accept.look(folder / "events.db", [])
+
+
+def test_a_tail_that_was_cut_off_has_one_number_at_the_start_and_when_it_is_accepted(
+    folder: Path,
+) -> None:
+    log = folder / "events.db"
+    tampered(log, "DELETE FROM event WHERE position > 200")
+    problem = start.check(folder, LogConfig(), NOW).problem
+    assert problem is not None
+    assert [(one.position, one.what) for one in accept.look(log, []).breaks] == [
+        (problem.position, problem.what)
+    ]
+    accepted(log)
+    assert verify_file(log).passed == (problem.position,)

@@ -140,6 +140,9 @@ def _log(log: LogShape) -> Iterator[Check]:
     else:
         is_known = log.verified_at is not None
         yield Check("log", is_known or None, found, "" if is_known else "backfillctl log verify")
+    if log.accepted:
+        who = "backfillctl log --type service.break-accepted"
+        yield Check("breaks", None, overview.breaks(log), who)
     if log.verify_fault:
         fix = "journalctl -u backfilld; it is tried again by itself"
         yield Check("verify", False, f"the log: {log.verify_fault}", fix)

@@ -18,7 +18,7 @@ from .verbs import Verbs, verb
 
 LOG = "/admin/log"
 
-VALUE_CHARS_MAX = 160  # of one value in a line for people; JSON has all of it
+VALUE_CHARS_MAX = 500  # of one value in a line for people, as of a reason; JSON has all of it
 ENTRIES_SHOWN = 3  # of a list
 
 
@@ -162,9 +162,15 @@ def _value(value: Any) -> str:
         case dict():
             return "{" + " ".join(f"{key}={_value(entry)}" for key, entry in value.items()) + "}"
         case str() if len(value) > VALUE_CHARS_MAX:
-            return f"'{value[:VALUE_CHARS_MAX]}…'"
+            return f"'{_begun(value)}…'"
         case str() if " " in value or not value:
             return f"'{value}'"
         case None:
             return "-"
     return str(value)
+
+
+def _begun(sentence: str) -> str:
+    """As much of it as fits, in whole words if it has any."""
+    begun = sentence[: VALUE_CHARS_MAX + 1]
+    return begun.rpartition(" ")[0] or begun[:-1]

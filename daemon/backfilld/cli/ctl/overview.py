@@ -12,6 +12,7 @@ from . import text, words
 from .frame import Ctl, read
 
 _WORDS = {"ok": ("OK", "green"), "degraded": ("WAITING", "yellow")}  # any other is red
+BREAKS_SHOWN = 20  # in a line
 DETAILS_MAX = 3  # jobs under way whose end is looked for
 
 
@@ -29,6 +30,8 @@ def tell(ctl: Ctl, body: Any) -> str:
         say.out(f"  relay  {_relay(relay)}")
     say.out(f"  index  {health.records:,} records{_dead(health.dead_letters)}")
     say.out(f"  log    {log(health.log)}")
+    if health.log.accepted:
+        say.out(f"  breaks {breaks(health.log)}")
     if health.log.verify_fault:
         say.out(f"  verify ✗ {health.log.verify_fault}")
     if health.log.checkpoint_fault:
@@ -49,6 +52,14 @@ def log(of: LogShape) -> str:
     if of.under_way is not None:
         return f"{events}, being verified: #{of.under_way.position:,} of {of.under_way.upto:,}"
     return f"{events}, not verified since backfilld started"
+
+
+def breaks(of: LogShape) -> str:
+    """The breaks in it that somebody accepted, in a line."""
+    places = [f"#{at}" for at in of.accepted[:BREAKS_SHOWN]]
+    more = f" and {len(of.accepted) - BREAKS_SHOWN:,} more" if of.accepted[BREAKS_SHOWN:] else ""
+    was = text.count(len(of.accepted), "was", "were")
+    return f"{was} accepted: {', '.join(places)}{more}"
 
 
 def _tap(ctl: Ctl, health: Health) -> str:

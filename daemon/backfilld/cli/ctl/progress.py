@@ -110,6 +110,8 @@ def _looks(ctl: Ctl, job_ids: Sequence[str], until: Target) -> Looks:
                 if job_id not in seen or not reached(seen[job_id].job, until):
                     body = one.job(job_id)
                     seen[job_id] = Seen(body, read(body, JobDetail))
+            left = [has.job for has in seen.values() if not reached(has.job, until)]
+            stuck = _stuck(one, left)
         except NotPermitted:
             raise
         except (Unreachable, TimedOut) as error:
@@ -123,13 +125,24 @@ def _looks(ctl: Ctl, job_ids: Sequence[str], until: Target) -> Looks:
                 ctl.aside("backfilld answers again.")
             answered_at, silent = time.monotonic(), False
             yield [seen[job_id] for job_id in job_ids]
-            if all(reached(one_seen.job, until) for one_seen in seen.values()):
+            if not left:
                 return
-            if stuck := next((one for one in seen.values() if one.job.reason == BROKEN), None):
-                raise Fault(stuck.job.sentence, "log-broken", _WHAT, say.BROKEN_LOG)
+            if stuck:
+                raise Fault(stuck, "log-broken", _WHAT, say.BROKEN_LOG)
         if time.monotonic() + POLL_S > deadline:
             raise _ran_out(job_ids, until, ctl.timeout_s or 0)
         time.sleep(POLL_S)
+
+
+def _stuck(ctl: Ctl, jobs: Sequence[JobDetail]) -> str:
+    """What keeps these until a person has decided, if the log does not verify; else nothing."""
+    for job in jobs:
+        if job.reason == BROKEN:
+            return job.sentence
+    # one that has nothing to do but to wait is what it was before, and does not say it
+    waits = any(job.completed_at is not None or job.state == "paused" for job in jobs)
+    body = ctl.health() if waits else {}
+    return text.clean(body["verdict"]) if body.get("status") == "broken" else ""
 
 
 def _ran_out(job_ids: Sequence[str], until: Target, timeout_s: float) -> Fault:

@@ -40,7 +40,7 @@ async def _measured(door: Door) -> Measured:
         unacked=door.unacked(),
         outbox=door.counters.glance().outbox,
         dead_letters=await door.views.dead_letters(),
-        position=state.position,
+        position=door.journal.head.position,
         verifies=verified.verifies(known),
         verified_s=verified.age_s(known, now, again=door.config().log.verify_every > 0),
         disk_free=counted.disk_free,

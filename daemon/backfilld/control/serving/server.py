@@ -18,6 +18,7 @@ from hypercorn.trio.worker_context import WorkerContext
 from hypercorn.typing import ConnectionState, LifespanState
 from litestar import Litestar
 from litestar.config.cors import CORSConfig
+from litestar.datastructures import State
 from litestar.types import ControllerRouterHandler
 
 from ..door import Door
@@ -57,6 +58,7 @@ def app(door: Door, pages: Sequence[ControllerRouterHandler] = ()) -> Litestar:
         openapi_config=None,
         logging_config=None,
         before_request=before(door),
+        state=State({"verification": door.verification}, deep_copy=False),
         request_max_body_size=BODY_BYTES_MAX,
     )
 

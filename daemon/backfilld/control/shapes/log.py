@@ -28,7 +28,8 @@ class LogShape(Struct):
     `verified_position` has verified since the start, at `verified_at`; 0 and null: not yet. With a
     `problem` nothing more is written to it. `checkpoint_fault`: why the last checkpoint could not
     be written to log.checkpoint_file; empty: it was, or there is no such file. `verify_fault`: why
-    the last verification could not read the log; empty: it could."""
+    the last verification could not read the log; empty: it could. `accepted` are the positions of
+    breaks that somebody accepted, which that verification passed."""
 
     position: int
     projections_rebuilt: bool
@@ -38,6 +39,7 @@ class LogShape(Struct):
     problem: BreakShape | None = None
     checkpoint_fault: str = ""
     verify_fault: str = ""
+    accepted: list[int] = []
 
 
 class VerificationShape(Struct):
