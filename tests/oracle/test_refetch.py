@@ -2,6 +2,7 @@
 the whole daemon against the sandbox network, in virtual time."""
 
 import random
+from collections.abc import Sequence
 from contextlib import closing
 from pathlib import Path
 
@@ -13,6 +14,7 @@ from support.lives import Lab, lexicon
 
 from backfilld.backfill.commands import StartJob
 from backfilld.backfill.desk import Desk
+from backfilld.control import covered
 from backfilld.sandbox.network import SandboxNetwork
 from backfilld.sandbox.seeded import EVERY_FATE, Fate
 from backfilld.sandbox.tap import TapSettings
@@ -48,6 +50,11 @@ async def until_nothing_is_open(lab: Lab, within_s: float = 7200.0) -> None:
 
 def known_to_tap(network: SandboxNetwork, did: Did) -> bool:
     return network.disk.repos.get(did) is not None
+
+
+def fetched(network: SandboxNetwork, dids: Sequence[Did]) -> bool:
+    states = [network.disk.repos.get(did) for did in dids]
+    return all(repo is not None and repo.state == "active" for repo in states)
 
 
 async def backfilled(lab: Lab, desk: Desk, nsid: Nsid = STATUS) -> str:
@@ -283,4 +290,68 @@ async def test_what_failed_for_a_while_arrives_by_itself(
             world.pds(world.host(0)).fails(None)
             await lab.until(lambda: counts(lab) == {Class.SYNCED: 30}, 600)
         lab.check_the_index_is_the_truth(STATUS)
+        lab.check_the_log()
+
+
+async def twice_at_one_rev(lab: Lab, network: SandboxNetwork, desk: Desk, world: World) -> None:
+    """Fetched with some of its records gone, and once more before the ghosts are; then written to.
+    What was here before, and what the fetches brought, cannot be told apart then."""
+    await backfilled(lab, desk)
+    everybody = [world.did(n) for n in range(world.accounts)]
+    for n, did in enumerate(everybody):
+        world.delete(did, STATUS, world.records(n)[0].rkey, heard=False)
+        world.create(did, STATUS, heard=False)
+    for times in range(1, 3):
+        await lab.start(desk, StartJob(STATUS, mode="refetch"))
+        await lab.until(lambda n=times: returned(lab) == n and fetched(network, everybody), 60)
+    for did in everybody:
+        world.create(did, STATUS)
+
+
+def left_to_differ(lab: Lab) -> list[Did]:
+    with closing(open_reader(lab.folder / "events.db")) as db:
+        return listing.left_to_differ(db, 9)
+
+
+def returned(lab: Lab) -> int:
+    return lab.said().count("tap.repos-returned")
+
+
+async def test_where_one_fetch_does_not_tell_ghosts_from_the_rest_another_one_does(
+    tmp_path: Path, autojump_clock: Clock
+) -> None:
+    world = World(12, 20, (STATUS,), (2, 6))
+    async with SandboxNetwork(world) as network:
+        lab = Lab(tmp_path, network)
+        async with lab.living() as (_, desk):
+            await twice_at_one_rev(lab, network, desk, world)
+            await lab.until(lambda: returned(lab) == 3, 120)
+            await until_nothing_is_open(lab)
+            await trio.sleep(60)
+            assert left_to_differ(lab) == []
+        lab.check_the_index_is_the_truth(STATUS)
+        lab.check_the_log()
+        why = [row.event.why for row in lab.rows() if row.type == "tap.repos-leaving"]  # type: ignore[union-attr]
+        assert why == ["lacks", "lacks", "differs"]
+
+
+async def test_one_that_is_written_to_after_each_fetch_is_fetched_anew_once_and_named(
+    tmp_path: Path, autojump_clock: Clock
+) -> None:
+    world = World(12, 1, (STATUS,), (4, 6))
+    async with SandboxNetwork(world) as network:
+        lab = Lab(tmp_path, network)
+        async with lab.living() as (_, desk):
+            await twice_at_one_rev(lab, network, desk, world)
+            await lab.until(lambda: returned(lab) == 3 and fetched(network, [world.did(0)]), 120)
+            world.create(world.did(0), STATUS)
+            await until_nothing_is_open(lab)
+            await trio.sleep(600)
+            assert returned(lab) == 3, "else it would never end"
+            assert left_to_differ(lab) == [world.did(0)]
+        with closing(open_reader(lab.folder / "events.db")) as db:
+            (one,) = listing.differing(db, ALL, 0, 9)
+        assert covered.comes_next(one) == (
+            f"Nothing by itself: backfillctl reconcile --did {one.did} --repair."
+        )
         lab.check_the_log()

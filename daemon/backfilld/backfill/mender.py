@@ -19,6 +19,7 @@ from backfilld_events.row import NewEvent
 
 from ..clock import Clock
 from ..journal import Journal
+from ..records.ghosts import Kept
 from . import mending
 from .asking_tap import TapAsker
 from .mending import Pace
@@ -34,9 +35,9 @@ SWEEP_AGAIN_S = 15.0
 FindNeedy = Callable[[Need, float, int], Awaitable[list[Asked]]]
 """(need, unix seconds, limit) -> repositories for which it is to be done now."""
 
-Sweep = Callable[[Did, int, Rev, str | None], Awaitable[str | None]]
+Sweep = Callable[[Did, int, Rev, str | None], Awaitable[Kept | None]]
 """(repository, records that Tap counts, its rev, the one before it was taken out) -> why its ghosts
-were not removed; empty: it has none; None: they are."""
+were not removed; None: they are."""
 
 
 Depart = Callable[[Did, str, str], Awaitable[None]]
@@ -152,12 +153,13 @@ class Mender:
             seen = answers.seen.get(one.id)
             if seen is None or seen.state != "active" or seen.rev is None:
                 continue
-            why = await self._sweep(one.did, seen.records, seen.rev, one.before)
+            kept = await self._sweep(one.did, seen.records, seen.rev, one.before)
             tries = self._sweeps.get(one.id, (0, 0.0))[0] + 1
-            if why and tries < SWEEP_TRIES:
+            if kept is not None and kept.why and tries < SWEEP_TRIES:
                 self._sweeps[one.id] = (tries, now + SWEEP_AGAIN_S)
                 continue
             self._sweeps.pop(one.id, None)
-            if why is not None:
-                differs = ReposDiffer([Differing(pack_one(one.did), why, mend=False)])
+            if kept is not None:
+                anew = kept.anew and not one.mended  # else one that never rests would come again
+                differs = ReposDiffer([Differing(pack_one(one.did), kept.why, mend=anew)])
                 await self._journal.append([NewEvent("tap", differs, "system")])

@@ -211,6 +211,8 @@ def comes_next(one: Listed) -> str:
             return "It is handed to Tap when its turn comes."
         case Class.HANDED_OFF | Class.ARRIVING | Class.PARKED:
             return f"Tap goes on by itself. {asked}".rstrip()
+        case Class.SYNCED | Class.EMPTY if one.differs:
+            return f"Nothing by itself: backfillctl reconcile --did {one.did} --repair."
         case Class.SYNCED | Class.EMPTY:
             return "Nothing: what changes later comes by itself."
         case Class.FAILED if one.out == Out.OUT:

@@ -8,7 +8,7 @@ from .. import __version__
 from ..verification.known import Problem
 from . import standstill, verified, words
 from .door import Door
-from .shapes import ChannelShape, Health, JobShape
+from .shapes import ChannelShape, Health, JobShape, LeftShape
 from .shapes.reads import ChildShape
 
 JOBS_IN_HEALTH = 20
@@ -22,7 +22,7 @@ async def health(door: Door) -> Health:
     stats = await door.views.stats(known)
     channel, config = door.channel(), door.config()
     stalls = standstill.ordered(door.journal.state.source.stalls.values())
-    verification = door.verification
+    verification, left = door.verification, await door.views.left_to_differ()
     status, sentence = verdict(shown, channel, door.child(), stalls, verification.problem)
     return Health(
         status=status,
@@ -40,6 +40,7 @@ async def health(door: Door) -> Health:
         jobs=shown,
         stalls=[standstill.stall_shape(one) for one in stalls],
         quiet=door.quiet(),
+        differing=LeftShape(len(left), left[0]) if left else None,
     )
 
 

@@ -10,18 +10,22 @@ from typing import Final
 from backfilld_events.ids import Did, Nsid, Rev
 
 from ..clock import Clock
-from ..records.ghosts import Verdict
+from ..records.ghosts import Kept, Verdict
 from ..records.store import RecordStore
 from ..worker import Worker
 from .ledger import Ledger
 
+_MIXED = "which of its rows are gone from the network cannot be told from the others"
 WHY_NOT: Final = {
-    Verdict.FEWER: "fewer records are here than Tap counts: some cannot be read, or have not come",
-    Verdict.AHEAD: "what is here is newer than what Tap says of it",
-    Verdict.MIXED: "which of its rows are gone from the network cannot be told from the others",
-    Verdict.MOVED: "it changed while it was fetched anew",
-    Verdict.UNREAD: "a message of it could not be read (backfillctl dead-letters ls)",
+    Verdict.FEWER: Kept(
+        "fewer records are here than Tap counts: some cannot be read, or have not come"
+    ),
+    Verdict.AHEAD: Kept("what is here is newer than what Tap says of it"),
+    Verdict.MIXED: Kept(_MIXED, anew=True),
+    Verdict.MOVED: Kept("it changed while it was fetched anew", anew=True),
+    Verdict.UNREAD: Kept("a message of it could not be read (backfillctl dead-letters ls)"),
 }
+_NO_FILTER = Kept("Tap has sent no record since the channel was opened: its filter is not known")
 
 Sent = Callable[[], Awaitable[Container[Nsid]]]
 """The collections that Tap is known to send now."""
@@ -42,14 +46,14 @@ class Sweeper:
         self._store, self._worker, self._ledger, self._clock = store, worker, ledger, clock
         self._wanted, self._sent = wanted, sent
 
-    async def sweep(self, did: Did, records: int, rev: Rev, before: str | None) -> str | None:
+    async def sweep(self, did: Did, records: int, rev: Rev, before: str | None) -> Kept | None:
         """Removes the rows that Tap's whole fetch at `rev`, of `records` records, did not bring;
         `before` is the rev that it had when it was taken out. None: they are removed, and it is in
-        the log; else why they are not, empty if there are none."""
+        the log."""
         sent = await self._sent()
         collections = [nsid for nsid in sorted(self._wanted()) if nsid in sent]
         if not collections:
-            return "Tap has sent no record since the channel was opened: its filter is not known"
+            return _NO_FILTER
         now = round(self._clock() * 1e6)
         known = None if before is None else Rev(before)
         swept = await self._worker(
@@ -58,4 +62,4 @@ class Sweeper:
         if swept.receipt is not None:
             await self._ledger.catch_up()
             return None
-        return WHY_NOT.get(swept.verdict, "")
+        return WHY_NOT.get(swept.verdict, Kept(""))

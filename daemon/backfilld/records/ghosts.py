@@ -27,6 +27,14 @@ class Verdict(Enum):
     UNREAD = "unread"  # a message of it could not be read: what its record was is an old row
 
 
+class Kept(NamedTuple):
+    """Why no row of a repository was removed, in a sentence; empty: there is no ghost. `anew`: one
+    more fetch of it tells ghosts from the rest, unless it changes again meanwhile."""
+
+    why: str
+    anew: bool = False
+
+
 class Judged(NamedTuple):
     """With GHOSTS: the rows with a rev up to `upto` are some. Else nothing is."""
 

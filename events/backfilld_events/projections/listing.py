@@ -121,6 +121,18 @@ def differ(db: sqlite3.Connection, counter: int, most: int) -> int:
     return len(_differing(db, counter, 0, most))
 
 
+def left_to_differ(db: sqlite3.Connection, most: int) -> list[Did]:
+    """Those of the first `most` that differ, though they are fetched and nothing more is done about
+    it by itself."""
+    rows = db.execute(
+        "SELECT id FROM (SELECT repo FROM seen WHERE differs IS NOT NULL OR apart IS NOT NULL"
+        " ORDER BY repo LIMIT ?) JOIN repo ON id = repo"
+        f" WHERE need = {Need.NONE:d} AND class IN ({Class.SYNCED:d}, {Class.EMPTY:d}) ORDER BY id",
+        (most,),
+    )
+    return pages.named(db, [number for (number,) in rows])
+
+
 def _differing(
     db: sqlite3.Connection, counter: int, after: int, limit: int
 ) -> list[tuple[int, int]]:

@@ -108,7 +108,7 @@ def differ(
         if number is not None:
             repo = repos[number]
             repo.differs, repo.sweep = one.why or None, 0
-            repo.mended = int(not one.mend)
+            repo.mended = int(bool(one.why) and not one.mend)
     tally = Tally()
     save(db, repos.values(), tally, position, at, told=True)
     tally.write(db)
@@ -200,7 +200,7 @@ def ghosts(
         return
     (repo,) = load(db, [number]).values()
     repo.live -= sum(count for _, count in event.collections)
-    repo.sweep, repo.differs = 0, None
+    repo.sweep, repo.differs, repo.mended = 0, None, 0
     tally = Tally()
     save(db, [repo], tally, position, at, told=True)
     tally.write(db)

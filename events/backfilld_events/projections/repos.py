@@ -67,7 +67,7 @@ def to_ask(db: sqlite3.Connection, numbers: Sequence[int]) -> list[Asked]:
     rows: list[tuple[Any, ...]] = []
     for some in batches(numbers):
         rows += db.execute(
-            f"SELECT id, class IN (1, 2) OR doubt, {_LAST}, host.name, before, ask, handle"
+            f"SELECT id, class IN (1, 2) OR doubt, {_LAST}, host.name, before, ask, handle, mended"
             " FROM repo LEFT JOIN seen ON seen.repo = id LEFT JOIN host ON host.number = seen.host"
             f" WHERE id IN ({places(some)})",
             some,
@@ -78,8 +78,9 @@ def to_ask(db: sqlite3.Connection, numbers: Sequence[int]) -> list[Asked]:
 def needy(db: sqlite3.Connection, need: Need, now: float, limit: int) -> list[Asked]:
     """Repositories for which something is to be done, from now on, the longest first."""
     rows = db.execute(
-        f"SELECT id, class IN (1, 2) OR doubt OR sweep, {_LAST}, host.name, before, ask, handle"
-        " FROM repo LEFT JOIN seen ON seen.repo = id LEFT JOIN host ON host.number = seen.host"
+        f"SELECT id, class IN (1, 2) OR doubt OR sweep, {_LAST}, host.name, before, ask, handle,"
+        " mended FROM repo LEFT JOIN seen ON seen.repo = id"
+        " LEFT JOIN host ON host.number = seen.host"
         " WHERE need = ? AND need_at <= ? AND need > 0 ORDER BY need_at LIMIT ?",
         (int(need), now, limit),
     ).fetchall()
@@ -89,7 +90,8 @@ def needy(db: sqlite3.Connection, need: Need, now: float, limit: int) -> list[As
 def with_tap(db: sqlite3.Connection, after: int, limit: int) -> list[Asked]:
     """Repositories with `id > after` that should be with Tap, in order of id: for a census."""
     rows = db.execute(
-        f"SELECT id, 0, {_LAST}, NULL, NULL, ask, handle FROM repo LEFT JOIN seen ON seen.repo = id"
+        f"SELECT id, 0, {_LAST}, NULL, NULL, ask, handle, mended"
+        " FROM repo LEFT JOIN seen ON seen.repo = id"
         " WHERE handed IS NOT NULL AND coalesce(account, '') <> 'deleted' AND id > ?"
         " ORDER BY id LIMIT ?",
         (after, limit),
@@ -103,9 +105,10 @@ def _asked(db: sqlite3.Connection, rows: Sequence[tuple[Any, ...]]) -> list[Aske
     return [
         Asked(
             number, names[number], Ask(ask), bool(unsure),
-            (state, error, rev, records, retries or 0), host, before, handle,
+            (state, error, rev, records, retries or 0), host, before, handle, bool(mended),
         )
-        for number, unsure, state, error, rev, records, retries, host, before, ask, handle in rows
+        for number, unsure, state, error, rev, records, retries, host, before, ask, handle, mended
+        in rows
     ]  # fmt: skip
 
 

@@ -76,7 +76,7 @@ CREATE TABLE seen (                          -- what Tap told of a repository, w
     before     TEXT,                         -- the rev that it had when it was taken out of Tap last
     doubt      INTEGER NOT NULL,             -- 1: not as many rows as Tap counts; seen once
     differs    TEXT,                         -- why its rows are not as many as Tap counts
-    mended     INTEGER NOT NULL,             -- 1: it was fetched anew for that reason
+    mended     INTEGER NOT NULL,             -- 1: fetched anew for that, or that is no help
     apart      TEXT,                         -- how its rows differ from its server's; see apart.py
     mend       INTEGER NOT NULL              -- 1: it is to be fetched anew for that
 ) STRICT;

@@ -23,6 +23,7 @@ from backfilld.control.shapes import (
     Health,
     JobDetail,
     JobShape,
+    LeftShape,
     LogShape,
     SyncShape,
     TapHealth,
@@ -344,7 +345,11 @@ def channel(*, connected: bool = True) -> ChannelShape:
 
 
 def health(
-    *jobs: dict[str, Any], status: str = "ok", connected: bool = True, log: LogShape | None = None
+    *jobs: dict[str, Any],
+    status: str = "ok",
+    connected: bool = True,
+    log: LogShape | None = None,
+    differing: LeftShape | None = None,
 ) -> dict[str, Any]:
     """GET /admin/health."""
     body = Health(
@@ -358,6 +363,7 @@ def health(
         dead_letters=0,
         log=log or VERIFIED,
         jobs=[],
+        differing=differing,
     )
     return {**msgspec.to_builtins(body), "jobs": [listed(one) for one in jobs]}
 

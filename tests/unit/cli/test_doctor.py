@@ -26,7 +26,7 @@ from unit.cli.fake_daemon import (
 from unit.cli.ran import Ctl
 
 from backfilld.cli.ctl import doctor, run
-from backfilld.control.shapes import LogShape
+from backfilld.control.shapes import LeftShape, LogShape
 
 ALL = [
     "daemon",
@@ -108,6 +108,12 @@ def test_all_well_is_said_so_a_line_for_each(well: FakeDaemon, ctl: Ctl, config:
             health(job("stalled", waiting=[tap_waits()]), status="degraded"),
             "jobs",
             "backfillctl why",
+        ),
+        (
+            "GET /admin/health",
+            health(differing=LeftShape(1, "did:plc:a")),
+            "rows",
+            "backfillctl reconcile --did did:plc:a --repair",
         ),
         ("GET /admin/tap", tap("down"), "tap", "start Tap"),
         ("GET /admin/tap", tap(connected=False), "channel", "it is tried again by itself"),

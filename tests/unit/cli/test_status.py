@@ -22,6 +22,7 @@ from unit.cli.fake_daemon import (
 from unit.cli.ran import Ctl
 
 from backfilld.cli.ctl import status
+from backfilld.control.shapes import LeftShape
 from backfilld.control.shapes.log import BreakShape, LogShape, WalkShape
 
 
@@ -110,6 +111,19 @@ def test_a_checkpoint_that_is_not_kept_is_told(daemon: FakeDaemon, ctl: Ctl) -> 
     daemon.answers("GET /admin/health", health(log=log))
     daemon.answers("GET /admin/tap/stats", tap_stats())
     assert "  kept   ✗ no checkpoint: /mnt/x cannot be written: No space" in ctl("status").out
+
+
+def test_repositories_that_differ_for_good_are_told_with_what_sets_one_right(
+    daemon: FakeDaemon, ctl: Ctl
+) -> None:
+    daemon.answers("GET /admin/tap/stats", tap_stats())
+    for repos, said in (
+        (1, "1 repository has not the records that it should"),
+        (2, "2 repositories have not the records that they should"),
+    ):
+        daemon.answers("GET /admin/health", health(differing=LeftShape(repos, "did:plc:a")))
+        line = f"  rows   ✗ {said}: backfillctl reconcile --did did:plc:a --repair\n"
+        assert line in ctl("status").out
 
 
 def test_breaks_that_somebody_accepted_are_told_in_a_line_only_if_there_are_any(

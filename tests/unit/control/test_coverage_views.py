@@ -156,6 +156,25 @@ async def test_those_that_differ_are_counted_for_whoever_has_them_alone(told: To
     assert found.differing == 1
 
 
+async def test_those_that_differ_and_that_no_other_fetch_will_help_are_known(told: Told) -> None:
+    whole(told)
+
+    async def left() -> list[Did]:
+        return await told.views.left_to_differ()
+
+    def differ(n: int, *, mend: bool) -> None:
+        told.happens("", ReposDiffer([Differing(pack_one(did(n)), "2 of 3", mend)]))
+
+    assert await left() == []
+    differ(0, mend=True)
+    assert await left() == [], "it is fetched once more"
+    differ(0, mend=False)
+    differ(2, mend=False)
+    assert await left() == [did(0)], "the other failed, and has its reason"
+    told.happens("", ReposDiffer([Differing(pack_one(did(0)), "", mend=False)]))
+    assert await left() == []
+
+
 async def test_listings_that_failed_come_in_pages_too(told: Told) -> None:
     names = [Nsid(f"net.example.{name}") for name in "abcdefg"]
     failed = [

@@ -18,7 +18,7 @@ import click
 from ... import __version__
 from ...config import BadConfig, load
 from ...control.caller.client import Refusal, TimedOut, Unreachable
-from ...control.shapes import ChannelShape, Health, TapShape
+from ...control.shapes import ChannelShape, Health, LeftShape, TapShape
 from ...control.shapes.keys import Me
 from ...control.shapes.log import LogShape
 from ...control.shapes.reads import RelayShape
@@ -129,8 +129,17 @@ def _health(ctl: Ctl) -> Iterator[Check]:
     if health.log.problem is not None:
         yield Check("jobs", False, "none goes on: the log does not verify", "see the log, above")
         return
+    if health.differing is not None:
+        yield Check(
+            "rows", False, overview.differing(health.differing), _compared(health.differing)
+        )
     stalled = any(job.state == "stalled" for job in health.jobs)
     yield Check("jobs", not stalled, health.verdict, "backfillctl why" if stalled else "")
+
+
+def _compared(left: LeftShape) -> str:
+    others = "" if left.repos == 1 else "; the others: backfillctl coverage NSID --class differing"
+    return overview.compared(left) + others
 
 
 def _log(log: LogShape) -> Iterator[Check]:

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from ...control.caller.client import Refusal, TimedOut, job_path
-from ...control.shapes import Health, JobDetail, JobShape, TapStats
+from ...control.shapes import Health, JobDetail, JobShape, LeftShape, TapStats
 from ...control.shapes.log import LogShape
 from ...control.shapes.reads import RelayShape
 from .. import say
@@ -32,6 +32,8 @@ def tell(ctl: Ctl, body: Any) -> str:
     say.out(f"  log    {log(health.log)}")
     if health.log.accepted:
         say.out(f"  breaks {breaks(health.log)}")
+    if health.differing is not None:
+        say.out(f"  rows   ✗ {differing(health.differing)}: {compared(health.differing)}")
     if health.log.verify_fault:
         say.out(f"  verify ✗ {health.log.verify_fault}")
     if health.log.checkpoint_fault:
@@ -52,6 +54,17 @@ def log(of: LogShape) -> str:
     if of.under_way is not None:
         return f"{events}, being verified: #{of.under_way.position:,} of {of.under_way.upto:,}"
     return f"{events}, not verified since backfilld started"
+
+
+def differing(left: LeftShape) -> str:
+    """That some repositories are not as they should be, in a line."""
+    have = text.count(left.repos, "repository has", "repositories have")
+    return f"{have} not the records that {'it' if left.repos == 1 else 'they'} should"
+
+
+def compared(left: LeftShape) -> str:
+    """The command that sets one of them right."""
+    return f"backfillctl reconcile --did {left.did} --repair"
 
 
 def breaks(of: LogShape) -> str:

@@ -245,11 +245,19 @@ class Stats(Struct):
     collections: list[CollectionCount]
 
 
+class LeftShape(Struct):
+    """At least so many `repos` have not the records that they should, and nothing more is done
+    about it by itself; one of them is `did`."""
+
+    repos: int
+    did: str
+
+
 class Health(Struct):
     """GET /admin/health: is anything wrong, in one sentence, and the jobs that are under way or
     ended lately. `status` is `ok`, `degraded`, or `broken`: the log does not verify, and the answer
     is 503. `stalls` is what stands still, the worst first; `quiet` says why nothing comes just now,
-    when that is usual, and is empty else."""
+    when that is usual, and is empty else; `differing` is null when no repository is."""
 
     status: str
     verdict: str
@@ -263,6 +271,7 @@ class Health(Struct):
     jobs: list[JobShape]
     stalls: list[StallShape] = []
     quiet: str = ""
+    differing: LeftShape | None = None
 
 
 class Problem(Struct, omit_defaults=True):

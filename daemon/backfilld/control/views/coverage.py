@@ -88,6 +88,11 @@ class CoverageViews(ViewsBase):
             found += await self._worker(self._with_tap, ids.unpack_keys(packed))
         return found
 
+    async def left_to_differ(self) -> list[Did]:
+        """Repositories whose rows are not what they should be, and about which nothing more is done
+        by itself; of many some."""
+        return await self._worker(listing.left_to_differ, self._events, DIFFERING_MAX)
+
     # --- calls of the worker ---------------------------------------------------------------
 
     def _of_job(self, name: str) -> Of | None:
