@@ -26,7 +26,7 @@ from .catalog.source import (
     ReposReturned,
 )
 from .faults import Fault, fault_of
-from .ids import unpack_keys
+from .ids import NO_HANDLE, unpack_keys
 from .row import Row
 from .words import counted
 
@@ -105,7 +105,7 @@ def _counted(one: Tally) -> str:
 
 
 def _account(account: Account) -> str:
-    handle = f", handle @{account.handle}" if account.handle else ""
+    handle = f", handle @{account.handle}" if account.handle not in ("", NO_HANDLE) else ""
     return f"the account is {account.status}{handle}"
 
 

@@ -51,6 +51,7 @@ _FILLER = Did(_PLC_PREFIX + "a" * _PLC_CHARS)  # where another DID stands among 
 DID_CHARS_MAX = 2048
 NSID_CHARS_MAX = 317  # the one limit on the authority too: an official vector goes over its 253
 HANDLE_CHARS_MAX = 253
+NO_HANDLE = "handle.invalid"  # in place of one that leads not back: atproto.com/specs/handle
 
 
 class BadId(ValueError):
@@ -115,6 +116,8 @@ def parse_nsid(value: object) -> Nsid:
 
 def parse_handle(value: object) -> Handle:
     """Raises BadId unless `value` is a handle; the answer is in lower case."""
+    if isinstance(value, str) and value.lower() == NO_HANDLE:
+        raise BadId("a handle", value, "it stands for one that leads to no account: take the DID")
     if not isinstance(value, str) or len(value) > HANDLE_CHARS_MAX or not _HANDLE.fullmatch(value):
         raise BadId("a handle", value, "expected a domain name, such as alice.example.com")
     return Handle(value.lower())

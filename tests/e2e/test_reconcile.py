@@ -69,7 +69,7 @@ def test_rows_that_are_as_the_server_has_them_agree_to_the_record(world: World) 
     told = compared(world, dids=[world.did])
     n = len(world.records)
     assert told["sentence"] == (
-        f"1 repository compared with their servers: 1 agrees to the record ({n} records)"
+        f"1 repository compared with its server: 1 agrees to the record ({n} records)"
     )
     assert (told["agreeing"], told["records"], told["differing"]) == (1, n, 0)
 

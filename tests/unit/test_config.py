@@ -5,9 +5,13 @@ import tomllib
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
+from hypothesis import given
+from hypothesis import strategies as st
 
 from backfilld import config
-from backfilld.config import BadConfig, Config, load
+from backfilld.cli.daemon import main
+from backfilld.config import BadConfig, Config, Duration, Size, load, units
 
 ROOT = Path(__file__).parents[2]
 
@@ -50,6 +54,42 @@ def test_the_example_marks_what_a_reload_brings_into_force() -> None:
         elif (key := re.match(r"(\w+) =", line)) and "[r]" in line:
             marked.add(f"{table}.{key[1]}")
     assert marked == config.RELOADABLE
+
+
+SOME = """
+data_dir = 'a "b" \\ c'
+[relay]
+urls = ["https://a.example", "https://b.example"]
+timeout = "1500ms"
+[tap.env]
+TAP_RESYNC_PARALLELISM = "10"
+[index]
+dead_letter_max = "1536KiB"
+[jobs]
+rediscover = "36h"
+[[notify]]
+on = ["job.failed"]
+exec = ["/usr/bin/page", "\\u007f\\u00e4"]
+"""
+
+
+@pytest.mark.parametrize("text", ["", SOME])
+def test_what_check_config_shows_can_be_used_as_a_configuration(tmp_path: Path, text: str) -> None:
+    path = written(tmp_path, text)
+    ran = CliRunner().invoke(main, ["check-config", "--config", str(path)])
+    assert ran.exit_code == 0
+    shown = written(tmp_path, ran.output)
+    assert load(shown, {}) == load(written(tmp_path, text), {})
+    if not text:
+        assert 'relay.timeout = "30s"   # default\n' in ran.output
+        assert 'jobs.rediscover = "0s"   # default\n' in ran.output
+
+
+@given(st.integers(0, 10**9 - 1))
+def test_durations_and_sizes_are_shown_as_they_are_written(n: int) -> None:
+    for value in (Duration(n / 1000), Size(n)):
+        read = tomllib.loads(f"x = {config.written(value)}")["x"]
+        assert units.parse(type(value), read) == pytest.approx(value, rel=1e-12)
 
 
 @pytest.mark.parametrize(

@@ -21,7 +21,7 @@ from .ctl.text import span
 from .daemon import config_option, loaded
 
 _AFTER = (
-    "What comes after this moment is not in it, and Tap sends it not again: after a restore, "
+    "What comes after this moment is not in it, and Tap does not send it again: after a restore, "
     "backfillctl start --all --mode refetch"
 )
 _AFTER_LOG = (

@@ -6,7 +6,7 @@ from pathlib import Path
 import click
 
 from .. import __version__
-from ..config import BadConfig, Config, flat, load
+from ..config import BadConfig, Config, flat, load, written
 from . import say
 
 config_option = click.option(
@@ -76,9 +76,8 @@ def check_config(path: Path | None) -> None:
     settings = loaded(path)
     defaults = flat(Config())
     for key, value in flat(settings).items():
-        shown = ", ".join(map(str, value)) if isinstance(value, tuple) else value
-        default = "" if value != defaults[key] else "   (default)"
-        say.out(f"{key} = {shown}{default}")
+        default = "" if value != defaults[key] else "   # default"
+        say.out(f"{key} = {written(value)}{default}")
 
 
 @main.command()

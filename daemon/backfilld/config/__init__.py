@@ -8,6 +8,7 @@ from .keys import RELOADABLE, Config, changed, flat
 from .notify import secret_in
 from .reading import ENVIRONMENT_PREFIX, BadConfig, load, password
 from .units import Duration, Secret, Size
+from .written import written
 
 __all__ = [
     "ENVIRONMENT_PREFIX",
@@ -22,4 +23,5 @@ __all__ = [
     "load",
     "password",
     "secret_in",
+    "written",
 ]

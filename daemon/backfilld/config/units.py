@@ -3,8 +3,8 @@
 import re
 from collections.abc import Mapping
 
-_UNITS_S = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
-_UNITS_BYTES = {"B": 1, "KiB": 2**10, "MiB": 2**20, "GiB": 2**30}
+UNITS_S = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
+UNITS_BYTES = {"B": 1, "KiB": 2**10, "MiB": 2**20, "GiB": 2**30}
 
 
 class Duration(float):
@@ -25,9 +25,9 @@ class Secret(str):
 def parse(kind: type, value: object) -> object:
     """A value of the file as `kind`. Raises ValueError, which says what was expected."""
     if kind is Duration:
-        return Duration(_measure(value, _UNITS_S, "a duration such as 50ms, 30s, 2m or 1h"))
+        return Duration(_measure(value, UNITS_S, "a duration such as 50ms, 30s, 2m or 1h"))
     if kind is Size:
-        return Size(_measure(value, _UNITS_BYTES, "a size such as 64KiB or 1MiB"))
+        return Size(_measure(value, UNITS_BYTES, "a size such as 64KiB or 1MiB"))
     raise TypeError(f"no way to read a {kind.__name__}")
 
 

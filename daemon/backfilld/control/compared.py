@@ -56,7 +56,8 @@ def told(one: Reconcile, rows: Sequence[Row], end: tuple[float, str] | None) -> 
 
 def sentence(shape: ReconcileShape, unread: Mapping[str, int]) -> str:
     """The answer in one line; `unread` counts the repositories that were not read by kind."""
-    begin = f"{_count(shape.compared, 'repository', 'repositories')} compared with their servers"
+    whose = "its server" if shape.compared == 1 else "their servers"
+    begin = f"{_count(shape.compared, 'repository', 'repositories')} compared with {whose}"
     if shape.state == "running":
         of = "" if shape.total is None else f" of {shape.total:,}"
         begin = f"{shape.compared:,}{of} repositories compared so far"

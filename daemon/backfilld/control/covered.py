@@ -8,6 +8,7 @@ from collections.abc import Collection, Mapping
 from typing import Final, Literal, NamedTuple
 
 from backfilld_events.faults import MEANINGS, Fault
+from backfilld_events.ids import NO_HANDLE
 from backfilld_events.projections.classes import OPEN, Class, Need, Out
 from backfilld_events.projections.judged import tap_waits_s
 from backfilld_events.projections.listing import Listed, reason
@@ -183,9 +184,9 @@ def _says(one: Listed) -> str:
         case Class.PARKED:
             return f"{one.host or 'Its server'} asks for fewer requests, and Tap waits."
         case Class.HELD if one.need is Need.LOST:
-            return "Tap had sent it before the index was lost, and sends its records not again."
+            return "Tap had sent it before the index was lost, and does not send its records again."
         case Class.HELD:
-            return "Tap had it before this was asked for, and sends its records not again."
+            return "Tap had it before this was asked for, and does not send its records again."
         case _:
             return f"{reason(one).rstrip('.')}."
 
@@ -245,8 +246,8 @@ def retry_at(one: Listed, observed_at: float | None) -> float | None:
 
 
 def handle(one: Listed) -> str | None:
-    """Its handle, as far as it is one. Source: atproto.com/specs/handle, on handle.invalid."""
-    return None if one.handle in (None, "", "handle.invalid") else one.handle
+    """Its handle, as far as it is one."""
+    return None if one.handle in (None, "", NO_HANDLE) else one.handle
 
 
 def pds(host: str | None) -> str | None:

@@ -25,9 +25,9 @@ def lost(found: Found, *, what: str, connected: bool, census: bool, log: Verific
     doubts = [*_doubts(found), *_doubts_of_tap(connected, census), *_doubts_of_log(log)]
     proof = f" Not proved: {'; '.join(doubts)}." if doubts else ""
     if found.differing:
-        many = counted(found.differing, "repository has", "repositories have")
+        many = counted(found.differing, "repository does", "repositories do")
         return (
-            f"Perhaps: {many} not the records that they should:"
+            f"Perhaps: {many} not have the records that should be here:"
             f" backfillctl coverage {what} --class differing.{proof}"
         )
     if doubts or log.at is None:

@@ -140,7 +140,7 @@ def summary(row: Row) -> str:
             flag = "with" if event.backfill else "without"
             return f"{event.kind} {event.nsid} revision {event.revision}, {flag} backfill"
         case ReconcileAsked():
-            return f"compare {event.scope} of {' '.join(event.collections)} by {event.method}"
+            return f"compare {event.scope}: {', '.join(event.collections)}, method {event.method}"
         case ReposCompared():
             return (
                 f"{_repositories(event.count)}, "

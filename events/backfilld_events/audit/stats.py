@@ -44,9 +44,11 @@ class Stats(Struct):
     days: Counter[int] = Counter()
 
     def last_days(self) -> dict[int, int]:
-        """The events of the last DAYS days up to that of the last event, those without any too."""
-        end = max(self.days, default=0)
-        return {day: self.days[day] for day in range(end - DAYS + 1, end + 1)} if self.days else {}
+        """The events of the last DAYS days from the first event to the last, those without any
+        too."""
+        end = max(self.days, default=-1)
+        begin = max(end - DAYS + 1, min(self.days, default=0))
+        return {day: self.days[day] for day in range(begin, end + 1)}
 
 
 def stats(rows: Iterable[Row]) -> Stats:

@@ -7,6 +7,7 @@ from typing import Any
 from ..audit.diff import Compared, Field, Parted, diff
 from ..audit.source import Source, open_source
 from ..audit.verify import Broken
+from ..row import utc_text
 from ..words import counted
 from . import options, say
 
@@ -78,8 +79,18 @@ def _parting(parted: Parted, one: Path, other: Path) -> list[str]:
     row = parted.one
     lines = [f"part at   #{parted.position} {row.stream} {row.type}, {one} -> {other}:"]
     for column in parted.columns:
-        lines += _payload(parted) if column.name == "payload" else [_line(column.name, column)]
+        lines += (
+            _payload(parted) if column.name == "payload" else [_line(column.name, _told(column))]
+        )
     return lines
+
+
+def _told(column: Field) -> Field:
+    """As people have it: times are microseconds in the log, which they need for the least alone."""
+    if column.name != "recorded_at":
+        return column
+    one, other = (utc_text(at / 1e6) for at in (column.one, column.other))
+    return column if one == other else Field(column.name, one, other)
 
 
 def _payload(parted: Parted) -> list[str]:

@@ -85,6 +85,20 @@ def test_one_that_ends_without_a_word_is_no_success(daemon: FakeDaemon, ctl: Ctl
     assert ctl("log", "verify").code == 0
 
 
+def test_a_daemon_that_is_started_anew_meanwhile_is_asked_anew(
+    daemon: FakeDaemon, ctl: Ctl
+) -> None:
+    under_way = told(under_way=(0, 48_213))
+    daemon.answers(POST, under_way, status=202)
+    dying = Lines([], is_cut_off=True)
+    daemon.answers(GET, dying, told(), under_way, WELL)
+    ran = ctl("log", "verify")
+    assert (ran.code, ran.out[:17]) == (0, "OK  48,213 events")
+    assert "does not answer; trying again" in ran.err
+    assert ran.err.endswith("backfilld answers again.\n")
+    assert [call for call, *_ in daemon.asked] == ["POST", "GET", "GET", "POST", "GET", "GET"]
+
+
 def test_whoever_leaves_hears_that_it_goes_on(
     daemon: FakeDaemon, ctl: Ctl, monkeypatch: pytest.MonkeyPatch
 ) -> None:

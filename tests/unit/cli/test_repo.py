@@ -34,6 +34,7 @@ def account(**changes: Any) -> dict[str, Any]:
         history=[
             Line(41_207, AT, "found by relay1, page 3, in job 3b0d4f7e", "system"),
             Line(44_001, AT, "1 record removed from the index by uid:1000", "uid:1000"),
+            Line(44_002, AT, "about to be compared", "key:ops"),
         ],
         complete_from=41_207,
         before=None,
@@ -48,11 +49,12 @@ def test_an_account_is_told_with_how_it_stands_and_its_history(
     daemon.answers("GET /admin/repos/alice.example", account())
     ran = ctl("repo", "@alice.example")
     assert (ran.code, ran.err) == (0, "")
-    head, *_, found, removed = ran.out.splitlines()
+    head, *_, found, removed, compared = ran.out.splitlines()
     assert head == f"{DID}  @alice.example  https://pds.example  SYNCED for {NSID}"
     when = "2026-03-10 07:44:31+05:30"
     assert found == f" {when}  #41207  found by relay1, page 3, in job 3b0d4f7e"
-    assert removed.endswith("#44001  1 record removed from the index by uid:1000 (by uid:1000)")
+    assert removed.endswith("#44001  1 record removed from the index by uid:1000")
+    assert compared.endswith("#44002  about to be compared (by key:ops)")
     assert "  Now      42 records are here, complete as of rev 3lk.\n" in ran.out
     assert "  Jobs     3b0d4f7e synced\n" in ran.out
     assert ctl("repo", "alice.example", "--json").data == account()

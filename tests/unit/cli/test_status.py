@@ -118,8 +118,8 @@ def test_repositories_that_differ_for_good_are_told_with_what_sets_one_right(
 ) -> None:
     daemon.answers("GET /admin/tap/stats", tap_stats())
     for repos, said in (
-        (1, "1 repository has not the records that it should"),
-        (2, "2 repositories have not the records that they should"),
+        (1, "1 repository does not have the records that should be here"),
+        (2, "2 repositories do not have the records that should be here"),
     ):
         daemon.answers("GET /admin/health", health(differing=LeftShape(repos, "did:plc:a")))
         line = f"  rows   ✗ {said}: backfillctl reconcile --did did:plc:a --repair\n"

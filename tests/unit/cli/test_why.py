@@ -254,7 +254,7 @@ def test_of_one_account_the_same_is_told(daemon: FakeDaemon, ctl: Ctl, name: str
 
 def test_of_an_account_whose_rows_differ_that_is_told(daemon: FakeDaemon, ctl: Ctl) -> None:
     daemon.answers(f"GET /admin/repos/{DID}", account(state="synced", differs="Tap counts 43"))
-    assert "  Data     42 records are here. Tap counts 43.\n" in ctl("why", DID).out
+    assert "  Data     42 records are here, and it differs: Tap counts 43.\n" in ctl("why", DID).out
 
 
 def test_an_account_that_nobody_knows_is_not_found(daemon: FakeDaemon, ctl: Ctl) -> None:

@@ -65,7 +65,7 @@ def test_whatever_is_not_proved_is_named(changes: dict[str, Any], doubt: str) ->
 def test_repositories_that_differ_are_a_loss_until_shown_otherwise_with_the_command() -> None:
     told = said(differing=2)
     assert told == (
-        "Perhaps: 2 repositories have not the records that they should:"
+        "Perhaps: 2 repositories do not have the records that should be here:"
         " backfillctl coverage 3b0d --class differing."
     )
     assert said(differing=1, connected=False).endswith(" Not proved: Tap is not reached.")

@@ -114,6 +114,19 @@ def test_where_one_goes_on_and_with_how_much_is_said(one: Path, other: Path, ver
     assert f"{other} goes on where {one} ends: 2 more events, from #7 on" in said
 
 
+def test_when_an_event_was_is_told_as_people_tell_time(one: Path, other: Path, verb: Verb) -> None:
+    edited(other, "UPDATE event SET recorded_at = recorded_at + 1500000 WHERE position = 2")
+    told = "  recorded_at: 2027-01-15T08:00:00.000Z -> 2027-01-15T08:00:01.500Z\n"
+    assert told in verb(one, other)[1]
+
+
+def test_what_is_less_than_people_tell_is_told_in_microseconds(
+    one: Path, other: Path, verb: Verb
+) -> None:
+    edited(other, "UPDATE event SET recorded_at = recorded_at + 1 WHERE position = 2")
+    assert f"  recorded_at: {AT} -> {AT + 1}\n" in verb(one, other)[1]
+
+
 def test_one_of_a_kind_is_said_as_one(tmp_path: Path, verb: Verb) -> None:
     one, other = logged(tmp_path / "one.db", EVENTS[:1]), tmp_path / "other.db"
     shutil.copy(one, other)

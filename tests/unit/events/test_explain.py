@@ -425,6 +425,7 @@ def test_whom_is_a_handle_or_the_beginning_of_an_id(
         ("3b0", say.USAGE, "of a job's id give at least 4 characters"),
         ("did:PLC:x", say.USAGE, "'did:PLC:x' is not a DID"),
         ("a..b", say.USAGE, "'a..b' is not a handle"),
+        ("handle.invalid", say.USAGE, "it stands for one that leads to no account: take the DID"),
     ],
 )
 def test_who_is_not_there_or_cannot_be_is_said_so(

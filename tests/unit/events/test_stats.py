@@ -95,3 +95,9 @@ def test_days_are_kept_for_the_end_alone() -> None:
     found = stats(rows)
     assert len(found.days) <= 2 * DAYS
     assert found.last_days() == dict.fromkeys(range(5000 - DAYS, 5000), 1)
+
+
+def test_no_day_before_the_first_event_is_told_of() -> None:
+    rows = (Row(n, "s", n, "t", 1, n * DAY_US, "x", None, b"", b"") for n in (3, 5))
+    assert stats(rows).last_days() == {3: 1, 4: 0, 5: 1}
+    assert stats([]).last_days() == {}

@@ -13,6 +13,7 @@ from .. import say
 from . import text
 from .faults import Fault
 from .frame import TIMEOUT_S, Ctl, read
+from .outages import Patience
 from .verbs import verb
 
 PATH = "/admin/log/verify"
@@ -57,26 +58,36 @@ def _last(ctl: Ctl) -> Any:
 
 
 def _looks(ctl: Ctl) -> Iterator[Any]:
-    """How it stands, again and again; the last time when it is over."""
+    """How it stands, again and again; the last time when it is over. A daemon that is started anew
+    meanwhile is asked anew."""
     deadline = float("inf") if ctl.timeout_s is None else time.monotonic() + ctl.timeout_s
     one = replace(ctl, timeout_s=min(ctl.timeout_s or TIMEOUT_S, TIMEOUT_S), line=None)
-    body = one.post(PATH)
+    patience, body = Patience(ctl), one.post(PATH)
     before = body.get("at")
     while True:
-        yield body
-        if body.get("state") == "broken":
-            return
-        if body.get("state") != "running":
-            fault = body.get("fault")
-            if fault or body.get("at") == before:  # it tells of an earlier one, or of none
-                what = text.clean(fault or "the log could not be read")
-                why = "see why: journalctl -u backfilld; it is tried again by itself"
-                raise Fault(f"not verified: {what}", "not-verified", why)
-            return
+        if body is not None:
+            yield body
+            if _is_over(body, before):
+                return
         if time.monotonic() + POLL_S > deadline:
             within = text.duration(ctl.timeout_s or 0)
             raise Fault(
                 f"not verified within {within}; it goes on", "timeout", AGAIN, say.TIMED_OUT
             )
         time.sleep(POLL_S)
-        body = one.get(PATH)
+        body = patience.answer(lambda: one.get(PATH))
+        if body is not None and body.get("state") == "none" and not body.get("fault"):
+            body = patience.answer(lambda: one.post(PATH))  # it was started anew
+            before = None
+
+
+def _is_over(body: Any, before: str | None) -> bool:
+    """Raises Fault when it ended without a verdict. `before`: when the one before it did."""
+    if body.get("state") in ("broken", "running"):
+        return bool(body.get("state") == "broken")
+    fault = body.get("fault")
+    if fault or body.get("at") == before:  # it tells of an earlier one, or of none
+        what = text.clean(fault or "the log could not be read")
+        why = "see why: journalctl -u backfilld; it is tried again by itself"
+        raise Fault(f"not verified: {what}", "not-verified", why)
+    return True

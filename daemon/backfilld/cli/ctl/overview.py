@@ -58,8 +58,8 @@ def log(of: LogShape) -> str:
 
 def differing(left: LeftShape) -> str:
     """That some repositories are not as they should be, in a line."""
-    have = text.count(left.repos, "repository has", "repositories have")
-    return f"{have} not the records that {'it' if left.repos == 1 else 'they'} should"
+    do = text.count(left.repos, "repository does", "repositories do")
+    return f"{do} not have the records that should be here"
 
 
 def compared(left: LeftShape) -> str:

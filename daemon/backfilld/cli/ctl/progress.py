@@ -10,18 +10,17 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import Any, NamedTuple
 
-from ...control.caller.client import NotPermitted, TimedOut, Unreachable
 from ...control.shapes import JobDetail
 from .. import say
 from . import text, words
 from .faults import Fault
 from .frame import TIMEOUT_S, Ctl, read
+from .outages import Patience
 from .words import Target, reached
 
 POLL_S = 1.0
 BROKEN = "log_broken"  # the reason of a job that goes on only when a person has decided
 _WHAT = "see what is wrong: backfillctl log verify"
-OUTAGE_S_MAX = 60.0  # a daemon that is restarted meanwhile is back before that
 
 
 class Seen(NamedTuple):
@@ -102,28 +101,19 @@ def _looks(ctl: Ctl, job_ids: Sequence[str], until: Target) -> Looks:
     """The jobs again and again, the last time when each is `until`."""
     deadline = float("inf") if ctl.timeout_s is None else time.monotonic() + ctl.timeout_s
     one = replace(ctl, timeout_s=min(ctl.timeout_s or TIMEOUT_S, TIMEOUT_S), line=None)
-    answered_at, silent = time.monotonic(), False
-    seen: dict[str, Seen] = {}
+    patience, seen = Patience(ctl), dict[str, Seen]()
+
+    def look() -> tuple[list[JobDetail], str]:
+        for job_id in job_ids:
+            if job_id not in seen or not reached(seen[job_id].job, until):
+                body = one.job(job_id)
+                seen[job_id] = Seen(body, read(body, JobDetail))
+        left = [has.job for has in seen.values() if not reached(has.job, until)]
+        return left, _stuck(one, left)
+
     while True:
-        try:
-            for job_id in job_ids:
-                if job_id not in seen or not reached(seen[job_id].job, until):
-                    body = one.job(job_id)
-                    seen[job_id] = Seen(body, read(body, JobDetail))
-            left = [has.job for has in seen.values() if not reached(has.job, until)]
-            stuck = _stuck(one, left)
-        except NotPermitted:
-            raise
-        except (Unreachable, TimedOut) as error:
-            if time.monotonic() - answered_at > OUTAGE_S_MAX:
-                raise
-            if not silent:
-                ctl.aside(f"backfilld does not answer; trying again. {error}")
-            silent = True
-        else:
-            if silent:
-                ctl.aside("backfilld answers again.")
-            answered_at, silent = time.monotonic(), False
+        if (looked := patience.answer(look)) is not None:
+            left, stuck = looked
             yield [seen[job_id] for job_id in job_ids]
             if not left:
                 return

@@ -8,14 +8,13 @@ from urllib.parse import quote
 
 import click
 
-from ...control.caller.client import NotPermitted, TimedOut, Unreachable
 from ...control.shapes.reconcile import SAMPLE, SAMPLE_MAX, ReconcileShape
 from .. import say
 from . import text
 from .faults import Fault
 from .frame import TIMEOUT_S, Ctl, read
 from .options import NSID
-from .progress import OUTAGE_S_MAX
+from .outages import Patience
 from .verbs import verb
 
 PATH = "/admin/reconcile"
@@ -99,18 +98,10 @@ def _ended(ctl: Ctl, run: str) -> Any:
     deadline = float("inf") if ctl.timeout_s is None else time.monotonic() + ctl.timeout_s
     asking = replace(ctl, timeout_s=min(ctl.timeout_s or TIMEOUT_S, TIMEOUT_S), line=None)
     again = f"look again: backfillctl reconcile --follow {text.clean(run)}"
-    wait_s, answered_at, before = POLL_S, time.monotonic(), -1
+    wait_s, patience, before = POLL_S, Patience(ctl), -1
     try:
         while True:
-            try:
-                body = asking.get(_path(run))
-                answered_at = time.monotonic()
-            except NotPermitted:
-                raise
-            except (Unreachable, TimedOut):
-                if time.monotonic() - answered_at > OUTAGE_S_MAX:
-                    raise
-            else:
+            if (body := patience.answer(lambda: asking.get(_path(run)))) is not None:
                 one = read(body, ReconcileShape)
                 if one.state != "running":
                     return body

@@ -77,7 +77,8 @@ def _facts(told: Account) -> list[tuple[str, str]]:
 
 
 def _told(line: Line) -> str:
-    by = "" if line.actor == "system" else f" (by {line.actor})"
+    is_said = line.actor == "system" or f"by {line.actor}" in line.says
+    by = "" if is_said else f" (by {line.actor})"
     return f" {text.moment(line.at)}  #{line.position}  {line.says}{by}"
 
 

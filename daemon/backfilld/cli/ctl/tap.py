@@ -58,7 +58,7 @@ def _counts(stats: TapStats) -> None:
     seen = f"as of {text.moment(stats.observed_at)} ({text.age(stats.observed_at)} ago)"
     outbox = stats.outbox_at or stats.observed_at
     trend = ""
-    if stats.trend is not None and stats.trend.outbox_per_s:
+    if stats.trend is not None and stats.trend.outbox_per_s and stats.outbox_buffer:
         way = "growing" if stats.trend.outbox_per_s > 0 else "shrinking"
         trend = f", {way} by {text.rate(abs(stats.trend.outbox_per_s))}"
     say.out(f"  repositories  {stats.repo_count:,}  {seen}")

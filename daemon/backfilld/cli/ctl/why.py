@@ -121,7 +121,7 @@ def _told_of_account(ctl: Ctl, name: str, *, is_broken: bool) -> int:
 def _of_account(account: Account) -> str:
     rows = text.count(account.records, "record is", "records are")
     if account.differs:
-        return f"{rows} here. {account.differs}."
+        return f"{rows} here, and it differs: {account.differs}."
     whole = account.state in ("synced", "empty")
     lost = "none lost that we know of" if whole else "what else it has is not here, or not known"
     return f"{rows} here; {lost}."

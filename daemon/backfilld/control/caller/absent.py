@@ -40,9 +40,10 @@ def socket_failed(path: str, error: OSError) -> Unreachable:
             what = f"{path}: {error.strerror or error}"
     if (pid := next(_daemons(), None)) is not None:
         return Unreachable(
-            f"backfilld runs (process {pid}), and is not ready: {what}",
-            "wait a moment: it reads its log before it answers; journalctl -u backfilld. "
-            "If it has its socket elsewhere: --socket PATH or BACKFILLD_SOCKET",
+            f"cannot reach backfilld: {what}; one runs here (process {pid})",
+            "if it was just started, wait a moment: it reads its log before it answers; "
+            "journalctl -u backfilld. If that is another one, or it has its socket elsewhere: "
+            "--socket PATH or BACKFILLD_SOCKET",
             "not-ready",
         )
     return Unreachable(

@@ -17,6 +17,7 @@ from ..door import Asked, Door, actor
 from ..jobs.accounts import accounts
 from ..problems import BadRequest, decoded, nsid_of
 from ..shapes.reconcile import SAMPLE, ReconcileBody, ReconcileShape
+from ..words import counted
 from .jobs import the_job
 
 
@@ -108,16 +109,19 @@ async def _asked(
 ) -> ReconcileAsked:
     if wanted.all:
         of = await door.views.comparable(where.collections, where.job)
-        return _event(wanted, where, f"all {of:,} repositories of {where.words}", None)
+        return _event(wanted, where, f"all {_repositories(of)} of {where.words}", None)
     if dids is None:
         seed = wanted.seed or secrets.token_hex(4)
         size = SAMPLE if wanted.sample is None else wanted.sample
         chosen = await sample(door.views, where.collections, where.job, size, seed)
-        part = f"{len(chosen.dids):,} by chance (seed {seed}) of the {chosen.of:,}"
-        part = part if len(chosen.dids) < chosen.of else f"all {chosen.of:,}"
-        return _event(wanted, where, f"{part} repositories of {where.words}", chosen.dids)
-    named = f"{len(dids):,} {'repository' if len(dids) == 1 else 'repositories'} by name"
-    return _event(wanted, where, f"{named}, {where.words}", dids)
+        part = f"{len(chosen.dids):,} by chance (seed {seed}) of the {_repositories(chosen.of)}"
+        part = part if len(chosen.dids) < chosen.of else f"all {_repositories(chosen.of)}"
+        return _event(wanted, where, f"{part} of {where.words}", chosen.dids)
+    return _event(wanted, where, f"{_repositories(len(dids))} by name, {where.words}", dids)
+
+
+def _repositories(n: int) -> str:
+    return counted(n, "repository", "repositories")
 
 
 def _event(
