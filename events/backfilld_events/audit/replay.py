@@ -81,10 +81,13 @@ class Difference(Struct, frozen=True):
 class Replayed(Struct, frozen=True):
     """What came of it at `position`: rows compared by table, how many `differ`, and the first of
     them. `version` is that of the live projections: of another than projections.VERSION nothing is
-    compared, and None says that there are none. The daemon makes both anew when it starts."""
+    compared, and None says that there are none. The daemon makes both anew when it starts. `folded`
+    is how far the live ones were folded when it began: what they know beyond `position` is gone
+    from the log."""
 
     position: int
     version: int | None
+    folded: int
     rows: dict[str, int] = {}
     differ: int = 0
     differences: list[Difference] = []
@@ -104,7 +107,7 @@ def replay(
     with closing(open_reader(path)) as live:
         version, secret, position = _standing(live)
     if version != VERSION:
-        return Replayed(position, version)
+        return Replayed(position, version, position)
     with closing(sqlite3.connect(scratch, isolation_level=None, uri=True)) as db:
         for pragma in _PRAGMAS:
             db.execute(f"PRAGMA {pragma}")
@@ -120,7 +123,7 @@ def replay(
             db.execute("COMMIT")
             pace.rest()
         # the transaction is still open: what is compared is what was folded
-        return _compared(db, projections.state.position)
+        return _compared(db, projections.state.position, position)
 
 
 def _standing(live: sqlite3.Connection) -> tuple[int | None, bytes, int]:
@@ -153,7 +156,7 @@ def _fold(db: sqlite3.Connection, projections: Projections, limit: int) -> int:
     return count
 
 
-def _compared(db: sqlite3.Connection, position: int) -> Replayed:
+def _compared(db: sqlite3.Connection, position: int, folded: int) -> Replayed:
     rows: dict[str, int] = {}
     found: list[Difference] = []
     differ = 0
@@ -177,7 +180,7 @@ def _compared(db: sqlite3.Connection, position: int) -> Replayed:
                 if len(found) < DIFFERENCES_MAX:
                     found.append(_difference(table, columns, keys, one, other))
     del rows[_SCHEMA]
-    return Replayed(position, VERSION, rows, differ, found)
+    return Replayed(position, VERSION, folded, rows, differ, found)
 
 
 def _columns(db: sqlite3.Connection, table: str) -> tuple[list[str], list[str]]:
@@ -248,5 +251,13 @@ def _fields(value: bytes) -> Columns | None:
 
 
 def _shown(value: Any) -> str:
-    text = value.hex() if isinstance(value, bytes) else str(value)
+    text = _hex(value) if isinstance(value, bytes) else str(value)
     return f"{text[:SHOWN_MAX]}…" if len(text) > SHOWN_MAX else text
+
+
+def _hex(value: bytes) -> str:
+    """As it is, but for what folds keep as a number alone."""
+    try:
+        return str(msgspec.msgpack.decode(value, type=int))
+    except UNFIT:
+        return value.hex()

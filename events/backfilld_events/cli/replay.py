@@ -9,6 +9,8 @@ from ..log.file import BadFile
 from ..projections import VERSION
 from . import options, say
 
+ROWS_SHOWN_MAX = 20  # of those that differ, in an answer for people; JSON has more
+
 
 def add(verbs: "options.Verbs") -> None:
     """Declares the verb."""
@@ -68,11 +70,16 @@ def sentences(done: Replayed) -> list[str]:
             f"projections  OK  {rows:,} rows of {tables} tables follow from the log, "
             f"up to #{done.position}"
         ]
-    told = [f"  {one.sentence}" for one in done.differences]
+    found = f"{done.differ:,} of {rows:,} rows are not what the log says, at #{done.position}"
+    if done.folded > done.position:
+        found = (
+            f"the log ends with #{done.position}, its tail is cut off: what was folded from it "
+            f"goes up to #{done.folded}; {done.differ:,} of {rows:,} rows are not what it says now"
+        )
+    told = [f"  {one.sentence}" for one in done.differences[:ROWS_SHOWN_MAX]]
     more = done.differ - len(told)
     return [
-        f"projections  BROKEN  {done.differ:,} of {rows:,} rows are not what the log says, "
-        f"at #{done.position}:",
+        f"projections  BROKEN  {found}:",
         *told,
         *([f"  and {more:,} more"] if more else []),
     ]
@@ -83,6 +90,7 @@ def as_data(done: Replayed) -> dict[str, object]:
     return {
         "ok": done.is_compared and not done.differ,
         "position": done.position,
+        "folded": done.folded,
         "version": done.version,
         "rows": done.rows,
         "differ": done.differ,

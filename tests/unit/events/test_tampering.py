@@ -20,6 +20,7 @@ from benchmarks.log_events import AT, history
 from backfilld_events import chain
 from backfilld_events.catalog.index import RecordsCommitted
 from backfilld_events.cli import main, say
+from backfilld_events.cli.replay import ROWS_SHOWN_MAX
 from backfilld_events.eventlog import EventLog
 from backfilld_events.log.append import Append, append
 from backfilld_events.log.file import open_writer
@@ -189,13 +190,25 @@ def test_a_row_put_in_is_found_where_it_stands(site: Site, verify: Verify) -> No
     assert verify()["log"]["position"] == WRONG
 
 
-def test_a_tail_that_was_cut_shows_by_a_checkpoint_alone(site: Site, verify: Verify) -> None:
+def test_a_tail_that_was_cut_shows_by_a_checkpoint_and_by_what_was_folded_from_it(
+    site: Site, verify: Verify, capsys: pytest.CaptureFixture[str]
+) -> None:
     tamper(site, f"DELETE FROM event WHERE position > {WRONG}")
     assert "log" not in verify("--log-only"), "what is left is whole"
     said = verify("--log-only", "--against", str(site.checkpoints))
     assert said["checkpoints"]["position"] == WRONG + 1
     assert "its tail is cut off" in said["checkpoints"]["what"]
-    assert verify()["projections"]["differ"], "and the projections know of more"
+    made = verify()["projections"]
+    assert (made["position"], made["folded"]) == (WRONG, EVENTS), "these know of more"
+    with pytest.raises(SystemExit):
+        main(["verify", str(site.log)])
+    (begin, *rows) = capsys.readouterr().out.partition("projections  BROKEN  ")[2].splitlines()
+    assert begin.startswith(
+        f"the log ends with #{WRONG}, its tail is cut off: what was folded from it goes up to"
+        f" #{EVENTS}; "
+    )
+    assert len(rows) <= ROWS_SHOWN_MAX + 1
+    assert rows[-1] == f"  and {made['differ'] - ROWS_SHOWN_MAX:,} more"
 
 
 def test_a_chain_made_anew_after_an_edit_shows_by_a_checkpoint(site: Site, verify: Verify) -> None:
