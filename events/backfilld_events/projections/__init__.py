@@ -44,7 +44,7 @@ from .pages import Page
 Progress = Callable[[int], None]
 PROGRESS_EVENTS = 500
 
-VERSION = 7  # raise it when a table, a fold or the meaning of a column changes: all is made anew
+VERSION = 8  # raise it when a table, a fold or the meaning of a column changes: all is made anew
 
 _SELDOM = ("control", "listed", "notices", "child", "reconciles")
 """Parts of the state that can be large, and change seldom."""
