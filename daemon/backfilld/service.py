@@ -148,6 +148,7 @@ class Service:
     async def _take_up(self, parts: Parts) -> None:
         await parts.ledger.check()
         await _note(parts.journal, ServiceStarted(version=__version__))
+        await parts.ledger.take_up()
         await parts.ledger.catch_up()
         await parts.runner.pick_up()
 

@@ -22,6 +22,7 @@ from backfilld.cli.daemon import main
 from backfilld.config import Duration
 from backfilld.config.keys import LogConfig
 from backfilld.delivery.ledger import ReceiptsMissing
+from backfilld.journal import Journal
 from backfilld.sandbox.network import SandboxNetwork
 from backfilld.sandbox.tap import TapSettings
 from backfilld.sandbox.world import World
@@ -168,7 +169,8 @@ async def test_an_older_log_takes_in_what_a_newer_index_has_and_nothing_is_count
 async def test_what_tap_sent_after_a_backup_is_fetched_anew_by_a_refetch_after_a_restore(
     tmp_path: Path, autojump_clock: Clock
 ) -> None:
-    """Checkpoints that were kept elsewhere say that the log is older, until they are moved away."""
+    """Checkpoints that were kept elsewhere say that the log is older, until they are moved away;
+    and until the refetch it is said that something is not here."""
     world, kept = World(4, 50, (STATUS,), (1, 4)), tmp_path / "checkpoints"
     async with SandboxNetwork(world) as network:
         lab = lab_of(tmp_path, network)
@@ -176,7 +178,7 @@ async def test_what_tap_sent_after_a_backup_is_fetched_anew_by_a_refetch_after_a
         lab.config = replace(lab.config, log=log)
         async with lab.living() as (_, desk):
             await lab.until_synced(await lab.start(desk, lexicon(STATUS)))
-            copy = backup(lab, "both")
+            copy, made = backup(lab, "both"), lab.clock()
             for ordinal in range(0, 30, 3):
                 did, records = world.did(ordinal), world.records(ordinal)
                 world.create(did, STATUS)
@@ -194,13 +196,24 @@ async def test_what_tap_sent_after_a_backup_is_fetched_anew_by_a_refetch_after_a
         async with lab.living() as (journal, desk):
             assert not journal.frozen
             await trio.sleep(600)
+            assert await lacks_since(lab, journal) == made
             with pytest.raises(AssertionError):
                 lab.check_the_index_is_the_truth(STATUS)
             # as the command says: backfillctl start --all --mode refetch
             await lab.until_synced(await lab.start(desk, StartJob(mode="refetch")))
             await until_nothing_is_open(lab)
+            assert await lacks_since(lab, journal) is None
             await trio.sleep(600)
         check(lab)
+        async with lab.living():
+            pass
+        assert lab.said().count("index.restored") == 1
+
+
+async def lacks_since(lab: Lab, journal: Journal) -> float | None:
+    """What coverage, status and doctor go by: of when the index is, if that is not yet mended."""
+    with closing(lab.views()) as views:
+        return await views.restored([STATUS], journal.state.source.restored)
 
 
 async def test_lost_projections_are_made_anew_and_the_job_goes_on(

@@ -15,7 +15,7 @@ from backfilld_events.audit.checkpoint import Checkpoint
 
 from .checked import Checked, check
 from .folder import CHECKPOINT, INDEX, LOG, Folder, Unfit, begun
-from .snapshot import Snapshot
+from .snapshot import Snapshot, mark
 
 _UNITS = ((2**30, "GiB"), (2**20, "MiB"), (2**10, "KiB"))
 
@@ -60,8 +60,10 @@ def make(
             found = check(folder.path / LOG, index, kept, now)
             if found.checkpoint is not None:
                 folder.write(CHECKPOINT, found.checkpoint.line)
-            sizes = {name: (folder.path / name).stat().st_size for name in names}
             whole = not found.log and not found.index
+            if whole and index is not None:
+                mark(index, now)
+            sizes = {name: (folder.path / name).stat().st_size for name in names}
             folder.finish() if whole else folder.fail()
         except OSError as error:
             raise Unfit(f"{folder.path}: {error.strerror}", "choose another place") from error

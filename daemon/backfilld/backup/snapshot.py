@@ -60,6 +60,16 @@ class Snapshot:
         self._db.close()
 
 
+def mark(path: Path, made: float) -> None:
+    """Has the copy of an index say, durably, that it is one, `made` then (unix seconds), for
+    whoever puts it in place. Raises sqlite3.DatabaseError."""
+    with closing(sqlite3.connect(path, isolation_level=None)) as db:
+        if db.execute("SELECT 1 FROM sqlite_schema WHERE name = 'copied'").fetchone():
+            db.execute(
+                "INSERT INTO copied SELECT ? WHERE NOT EXISTS (SELECT 1 FROM copied)", (made,)
+            )
+
+
 def _alone(path: Path) -> None:
     """Has the file need no other beside it: it may be kept where nobody can write. As the original
     it would be opened with a -wal and a -shm."""

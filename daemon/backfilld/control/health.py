@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 from backfilld_events.folds.source import Stall
+from backfilld_events.row import utc_text
 
 from .. import __version__
 from ..verification.known import Problem
@@ -18,11 +19,12 @@ _OF_A_JOB = ("tap_down", "channel_down")  # a job that waits for Tap says it too
 async def health(door: Door) -> Health:
     """How things stand now."""
     shown = await door.views.jobs(JOBS_IN_HEALTH)
-    known = (one.nsid for one in door.journal.state.lexicons.values() if one.is_record)
+    known = [one.nsid for one in door.journal.state.lexicons.values() if one.is_record]
     stats = await door.views.stats(known)
     channel, config = door.channel(), door.config()
     stalls = standstill.ordered(door.journal.state.source.stalls.values())
     verification, left = door.verification, await door.views.left_to_differ()
+    restored = await door.views.restored(known, door.journal.state.source.restored)
     status, sentence = verdict(shown, channel, door.child(), stalls, verification.problem)
     return Health(
         status=status,
@@ -41,6 +43,7 @@ async def health(door: Door) -> Health:
         stalls=[standstill.stall_shape(one) for one in stalls],
         quiet=door.quiet(),
         differing=LeftShape(len(left), left[0]) if left else None,
+        restored=None if restored is None else utc_text(restored),
     )
 
 

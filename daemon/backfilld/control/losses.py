@@ -1,8 +1,8 @@
 """Whether data is lost, in words. Pure but for the words' local zone.
 
 The one rule: "none" is a finding and no greeting. It is said only if the log has verified since
-the start, nothing is unexplained, and Tap knew all that it was given when it was asked last; what
-is not proved of that is named.
+the start, nothing is unexplained, Tap knew all that it was given when it was asked last, and the
+index is no backup that lacks what came after it; what is not proved of that is named.
 """
 
 from collections.abc import Iterator
@@ -17,12 +17,26 @@ from .covered import Found
 from .words import counted, moment
 
 
-def lost(found: Found, *, what: str, connected: bool, census: bool, log: Verification) -> str:
+def lost(
+    found: Found,
+    *,
+    what: str,
+    connected: bool,
+    census: bool,
+    log: Verification,
+    restored: float | None = None,
+) -> str:
     """Whether data is lost, as far as that is known. `what` names the job or collection for a
-    command, `census`: Tap has forgotten some, and all are asked about."""
+    command, `census`: Tap has forgotten some, and all are asked about; `restored`: the index is a
+    backup of then (unix seconds), and was not fetched anew since."""
     if log.problem is not None:
         return f"Not known. {verified.verdict(log.problem)}"
     doubts = [*_doubts(found), *_doubts_of_tap(connected, census), *_doubts_of_log(log)]
+    if restored is not None:
+        doubts.append(
+            f"the index is a backup of {moment(restored)}, and Tap does not send again what came "
+            "after it: backfillctl start --all --mode refetch"
+        )
     proof = f" Not proved: {'; '.join(doubts)}." if doubts else ""
     if found.differing:
         many = counted(found.differing, "repository does", "repositories do")

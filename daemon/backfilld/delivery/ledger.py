@@ -11,6 +11,7 @@ from backfilld_events.catalog.dead import DeadLettersHandled
 from backfilld_events.catalog.index import (
     Account,
     GhostsRemoved,
+    IndexRestored,
     RecordsCommitted,
     RecordsRemoved,
     Removed,
@@ -93,6 +94,12 @@ class Ledger:
                 f"records.db is not the index that this log tells of: what its receipt {last:,} "
                 f"says is not what event #{said.position:,} has of it. {_PUT_BACK}"
             )
+
+    async def take_up(self) -> None:
+        """Has the log say so when the index is a backup, which went on without it."""
+        if (made := await self._worker(self._store.copied)) is not None:
+            await self._journal.append([NewEvent("service", IndexRestored(made), "system")])
+            await self._worker(self._store.take_up)  # after it: else a crash would hide it
 
     async def run(self) -> None:
         """Runs until cancelled; groups what comes within a second."""

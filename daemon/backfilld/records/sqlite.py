@@ -160,6 +160,13 @@ class SqliteStore:
     def receipt_ends(self) -> tuple[int, int]:
         return receipts.ends(self._db)
 
+    def copied(self) -> float | None:
+        made = self._db.execute("SELECT min(made) FROM copied").fetchone()[0]
+        return None if made is None else float(made)
+
+    def take_up(self) -> None:
+        self._db.execute("DELETE FROM copied")
+
     def forget_receipts(self, upto: int) -> None:
         receipts.forget(self._db, upto)
 

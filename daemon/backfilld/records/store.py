@@ -196,6 +196,13 @@ class RecordStore(Protocol):
     def receipt_ends(self) -> tuple[int, int]:
         """The first and the last receipt that are kept; zeros: none was ever written."""
 
+    def copied(self) -> float | None:
+        """When the backup was made (unix seconds) that this is; None: it is none, or was taken
+        up."""
+
+    def take_up(self) -> None:
+        """From now on this is the index, and no backup any more."""
+
     def forget_receipts(self, upto: int) -> None:
         """Drops receipts that stand in the log and are old enough not to be needed for repair."""
 

@@ -6,7 +6,13 @@ from typing import Any, Final
 import msgspec
 
 from .. import ids
-from ..catalog.index import GhostsRemoved, RecordsCommitted, RecordsRemoved, RowsRecounted
+from ..catalog.index import (
+    GhostsRemoved,
+    IndexRestored,
+    RecordsCommitted,
+    RecordsRemoved,
+    RowsRecounted,
+)
 from ..catalog.job import BatchHandedOff, DidsGiven, PageDiscovered
 from ..catalog.lexicon import LexiconFetched, LexiconUploaded
 from ..catalog.reconcile import ReconcileAsked, ReposCompared
@@ -134,6 +140,8 @@ def summary(row: Row) -> str:
             who = ids.unpack_one(event.repo)
             many = counted(rows, "row", "rows")
             return f"receipt {event.receipt}: {many} of {who}, {dropped:,} dropped"
+        case IndexRestored(made):
+            return f"the index is a backup of {utc_text(made)}"
         case ReposObserved():
             return f"{_repositories(len(event.observations))} changed at {event.tap}"
         case LexiconUploaded() | LexiconFetched():

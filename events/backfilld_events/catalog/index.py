@@ -115,8 +115,21 @@ class IndexLost(Struct, frozen=True, forbid_unknown_fields=True):
     reason: str
 
 
+class IndexRestored(Struct, frozen=True, forbid_unknown_fields=True):
+    """The index was found to be a backup, `made` then (unix seconds), in place of one that went on.
+    What Tap sent to that after it was acked, and is not here until it is fetched anew."""
+
+    made: float
+
+
 IndexEvent = (
-    RecordsCommitted | RemovalAsked | RecordsRemoved | GhostsRemoved | RowsRecounted | IndexLost
+    RecordsCommitted
+    | RemovalAsked
+    | RecordsRemoved
+    | GhostsRemoved
+    | RowsRecounted
+    | IndexLost
+    | IndexRestored
 )
 
 TYPES: dict[str, type[IndexEvent]] = {
@@ -126,4 +139,5 @@ TYPES: dict[str, type[IndexEvent]] = {
     "index.ghosts-removed": GhostsRemoved,
     "index.rows-recounted": RowsRecounted,
     "index.lost": IndexLost,
+    "index.restored": IndexRestored,
 }

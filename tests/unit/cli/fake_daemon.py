@@ -350,6 +350,7 @@ def health(
     connected: bool = True,
     log: LogShape | None = None,
     differing: LeftShape | None = None,
+    restored: str | None = None,
 ) -> dict[str, Any]:
     """GET /admin/health."""
     body = Health(
@@ -364,6 +365,7 @@ def health(
         log=log or VERIFIED,
         jobs=[],
         differing=differing,
+        restored=restored,
     )
     return {**msgspec.to_builtins(body), "jobs": [listed(one) for one in jobs]}
 

@@ -20,6 +20,7 @@ from backfilld.backup import making
 from backfilld.backup.folder import Folder
 from backfilld.backup.making import size
 from backfilld.backup.snapshot import Snapshot
+from backfilld.cli import backup
 from backfilld.cli.daemon import main
 from backfilld.datadir import only_one
 from backfilld.deliveries import RecordDelivery
@@ -96,6 +97,26 @@ def test_a_backup_is_whole_and_says_to_which_event_it_is_verified(
         (kept.position, kept.hash) == ended_at(data / "events.db") == ended_at(copy / "events.db")
     )
     assert names(tmp_path) == ["config.toml", "copy", "data"]
+
+
+def test_the_copy_of_the_index_says_that_it_is_one_and_the_original_does_not(
+    run: Run, data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def copied(path: Path) -> float | None:
+        with closing(SqliteStore.open(path, 20)) as store:
+            return store.copied()
+
+    monkeypatch.setattr(backup, "system", lambda: 1_800_000_000.5)
+    assert run().exit_code == 0
+    assert copied(tmp_path / "copy" / "records.db") == 1_800_000_000.5
+    assert copied(data / "records.db") is None
+    for one in data.glob("records.db*"):
+        one.unlink()
+    shutil.move(tmp_path / "copy" / "records.db", data)
+    shutil.rmtree(tmp_path / "copy")
+    monkeypatch.setattr(backup, "system", lambda: 1_900_000_000.5)
+    assert run().exit_code == 0
+    assert copied(tmp_path / "copy" / "records.db") == 1_800_000_000.5, "a copy of a copy is as old"
 
 
 def test_the_log_alone_can_be_backed_up(run: Run, data: Path, tmp_path: Path) -> None:

@@ -115,6 +115,12 @@ def test_all_well_is_said_so_a_line_for_each(well: FakeDaemon, ctl: Ctl, config:
             "rows",
             "backfillctl reconcile --did did:plc:a --repair",
         ),
+        (
+            "GET /admin/health",
+            health(restored="2026-03-10T02:00:00.000Z"),
+            "copy",
+            "backfillctl start --all --mode refetch",
+        ),
         ("GET /admin/tap", tap("down"), "tap", "start Tap"),
         ("GET /admin/tap", tap(connected=False), "channel", "it is tried again by itself"),
         (

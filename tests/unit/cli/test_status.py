@@ -126,6 +126,17 @@ def test_repositories_that_differ_for_good_are_told_with_what_sets_one_right(
         assert line in ctl("status").out
 
 
+def test_an_index_that_is_a_backup_is_told_with_what_brings_the_rest(
+    daemon: FakeDaemon, ctl: Ctl
+) -> None:
+    daemon.answers("GET /admin/tap/stats", tap_stats())
+    daemon.answers("GET /admin/health", health(restored="2026-03-10T02:00:00.000Z"))
+    assert (
+        "  copy   ✗ the index is a backup of 2026-03-10 07:30:00+05:30, and lacks what Tap sent"
+        " after it: backfillctl start --all --mode refetch\n"
+    ) in ctl("status").out
+
+
 def test_breaks_that_somebody_accepted_are_told_in_a_line_only_if_there_are_any(
     daemon: FakeDaemon, ctl: Ctl
 ) -> None:

@@ -19,13 +19,14 @@ def said(
     log: Verification = VERIFIED,
     connected: bool = True,
     census: bool = False,
+    restored: float | None = None,
     **changes: Any,
 ) -> str:
     of = found(changes.pop("classes", ALL), **changes)
-    return lost(of, what="3b0d", connected=connected, census=census, log=log)
+    return lost(of, what="3b0d", connected=connected, census=census, log=log, restored=restored)
 
 
-def test_none_is_said_only_with_its_three_proofs() -> None:
+def test_none_is_said_only_with_its_proofs() -> None:
     calm = said()
     assert calm.startswith("None: the log verified at ")
     assert calm.endswith(
@@ -54,6 +55,8 @@ def test_none_is_said_only_with_its_three_proofs() -> None:
         ({"classes": {**ALL, Class.HELD: 5}}, "Tap sends nothing again of 5 that are held"),
         ({"census": True}, "is asked about each"),
         ({"connected": False}, "Tap is not reached"),
+        ({"restored": NOON}, "the index is a backup of "),
+        ({"restored": NOON}, "what came after it: backfillctl start --all --mode refetch"),
     ],
 )
 def test_whatever_is_not_proved_is_named(changes: dict[str, Any], doubt: str) -> None:

@@ -13,6 +13,7 @@ import trio.testing
 from msgspec import structs
 from support.given import LIKES, POSTS, did
 
+from backfilld.backup.snapshot import mark
 from backfilld.deliveries import RecordDelivery
 from backfilld.delivery.ledger import Ledger, ReceiptsMissing, summed
 from backfilld.journal import Journal
@@ -21,11 +22,13 @@ from backfilld.records.store import Counts, Group, Handled, Outcome, Receipt
 from backfilld.worker import InlineWorker
 from backfilld_events import ids
 from backfilld_events.audit.verify import verify
+from backfilld_events.catalog import Event
 from backfilld_events.catalog.dead import DeadLettersHandled
 from backfilld_events.catalog.index import (
     Account,
     GhostsRemoved,
     IndexLost,
+    IndexRestored,
     RecordsCommitted,
     RowsRecounted,
     Tally,
@@ -87,6 +90,32 @@ async def test_a_crash_between_index_and_log_neither_loses_nor_doubles_a_receipt
     )
     with closing(open_reader(tmp_path / "records.db")) as db:
         assert (total,) == db.execute("SELECT count(*) FROM records_text").fetchone()
+
+
+async def test_an_index_that_is_a_backup_is_told_of_once_though_a_crash_comes_in_between(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await take_in(tmp_path, 3)
+    mark(tmp_path / "records.db", 1.7e9)
+
+    async def taken_up() -> list[Event]:
+        with (
+            closing(EventLog.open(tmp_path / "events.db")) as log,
+            closing(SqliteStore.open(tmp_path / "records.db", 20)) as store,
+        ):
+            journal = Journal(log, InlineWorker(), lambda: 1.8e9)
+            async with trio.open_nursery() as nursery:
+                await nursery.start(journal.run)
+                await Ledger(store, InlineWorker(), journal).take_up()
+                nursery.cancel_scope.cancel()
+        with closing(open_reader(tmp_path / "events.db")) as db:
+            return [row.event for row in read.rows(db) if row.type == "index.restored"]
+
+    with monkeypatch.context() as patch:
+        patch.setattr(SqliteStore, "take_up", lambda _: None)  # it was killed before that
+        assert await taken_up() == [IndexRestored(1.7e9)]
+    assert await taken_up() == [IndexRestored(1.7e9)] * 2, "said twice is better than not at all"
+    assert await taken_up() == [IndexRestored(1.7e9)] * 2
 
 
 async def test_many_receipts_make_one_event(tmp_path: Path) -> None:

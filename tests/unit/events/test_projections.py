@@ -21,6 +21,7 @@ from backfilld_events.catalog.index import (
     Account,
     GhostsRemoved,
     IndexLost,
+    IndexRestored,
     RecordsCommitted,
     RecordsRemoved,
     RemovalAsked,
@@ -142,7 +143,7 @@ class History:
     def draw(self, data: st.DataObject) -> list[NewEvent]:
         kinds = [self.start, self.page, self.batch, self.observe, self.commit, self.remove]
         kinds += [self.look, self.cancel, self.leave, self.end_outing, self.sweep, self.restart]
-        kinds += [self.compare, self.recount, self.lose]
+        kinds += [self.compare, self.recount, self.lose, self.restore]
         return data.draw(st.sampled_from([*kinds, self.other]))(data)
 
     def start(self, data: st.DataObject) -> list[NewEvent]:
@@ -297,6 +298,9 @@ class History:
         event = IndexLost(self.receipts, "the disk")
         self.receipts, self.live = 0, {}
         return [NewEvent("index", event, "uid:7")]
+
+    def restore(self, _: st.DataObject) -> list[NewEvent]:
+        return [NewEvent("service", IndexRestored(1.7e9), "system")]
 
     def restart(self, data: st.DataObject) -> list[NewEvent]:
         filters = data.draw(st.sampled_from([[POSTS], [LIKES], [POSTS, LIKES]]))

@@ -133,6 +133,8 @@ def _health(ctl: Ctl) -> Iterator[Check]:
         yield Check(
             "rows", False, overview.differing(health.differing), _compared(health.differing)
         )
+    if health.restored is not None:
+        yield Check("copy", False, overview.restored(health.restored), overview.REFETCH)
     stalled = any(job.state == "stalled" for job in health.jobs)
     yield Check("jobs", not stalled, health.verdict, "backfillctl why" if stalled else "")
 

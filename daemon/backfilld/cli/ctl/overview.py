@@ -13,6 +13,7 @@ from .frame import Ctl, read
 
 _WORDS = {"ok": ("OK", "green"), "degraded": ("WAITING", "yellow")}  # any other is red
 BREAKS_SHOWN = 20  # in a line
+REFETCH = "backfillctl start --all --mode refetch"
 DETAILS_MAX = 3  # jobs under way whose end is looked for
 
 
@@ -34,6 +35,8 @@ def tell(ctl: Ctl, body: Any) -> str:
         say.out(f"  breaks {breaks(health.log)}")
     if health.differing is not None:
         say.out(f"  rows   ✗ {differing(health.differing)}: {compared(health.differing)}")
+    if health.restored is not None:
+        say.out(f"  copy   ✗ {restored(health.restored)}: {REFETCH}")
     if health.log.verify_fault:
         say.out(f"  verify ✗ {health.log.verify_fault}")
     if health.log.checkpoint_fault:
@@ -60,6 +63,11 @@ def differing(left: LeftShape) -> str:
     """That some repositories are not as they should be, in a line."""
     do = text.count(left.repos, "repository does", "repositories do")
     return f"{do} not have the records that should be here"
+
+
+def restored(made: str) -> str:
+    """That the index is a backup, in a line."""
+    return f"the index is a backup of {text.moment(made)}, and lacks what Tap sent after it"
 
 
 def compared(left: LeftShape) -> str:

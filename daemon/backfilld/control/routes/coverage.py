@@ -112,6 +112,7 @@ async def coverage_of(
     wanted, number = None if word is None else sought_of(word, of), after(cursor)
     found, as_of = await door.views.covered(of)
     source = door.journal.state.source
+    restored = await door.views.restored(of.collections, source.restored)
     answer = Coverage(
         job=None if of.job is None else of.job.id,
         collections=of.collections,
@@ -130,10 +131,11 @@ async def coverage_of(
             connected=source.connected,
             census=source.census is not None,
             log=door.verification,
+            restored=restored,
         ),
         as_of=as_of,
         listing=found.listing,
-        complete=covered.complete(found),
+        complete=covered.complete(found) and restored is None,
     )
     if wanted is not None:
         answer.repositories, last = await door.views.behind(of, wanted, number, limit)

@@ -257,7 +257,8 @@ class Health(Struct):
     """GET /admin/health: is anything wrong, in one sentence, and the jobs that are under way or
     ended lately. `status` is `ok`, `degraded`, or `broken`: the log does not verify, and the answer
     is 503. `stalls` is what stands still, the worst first; `quiet` says why nothing comes just now,
-    when that is usual, and is empty else; `differing` is null when no repository is."""
+    when that is usual, and is empty else; `differing` is null when no repository is. `restored`:
+    the index is a backup of then, and not all of it was fetched anew since."""
 
     status: str
     verdict: str
@@ -272,6 +273,7 @@ class Health(Struct):
     stalls: list[StallShape] = []
     quiet: str = ""
     differing: LeftShape | None = None
+    restored: str | None = None
 
 
 class Problem(Struct, omit_defaults=True):

@@ -6,6 +6,7 @@ from typing import NamedTuple
 from backfilld_events import ids
 from backfilld_events.faults import MEANINGS, Fault
 from backfilld_events.folds.job import Job
+from backfilld_events.folds.source import Restored
 from backfilld_events.ids import Did, Nsid
 from backfilld_events.log import read
 from backfilld_events.log.append import head
@@ -93,6 +94,13 @@ class CoverageViews(ViewsBase):
         by itself; of many some."""
         return await self._worker(listing.left_to_differ, self._events, DIFFERING_MAX)
 
+    async def restored(self, collections: Sequence[str], restored: Restored | None) -> float | None:
+        """When the backup was made (unix seconds) that the index is, if one of these collections
+        was not fetched anew since that was put in place."""
+        if restored is None or await self._worker(self._refetched, collections, restored.position):
+            return None
+        return restored.made
+
     # --- calls of the worker ---------------------------------------------------------------
 
     def _of_job(self, name: str) -> Of | None:
@@ -119,6 +127,12 @@ class CoverageViews(ViewsBase):
                 unlisted=_unlisted(related, of.nsid),
             )
             return found, AsOf(position, utc_text(read.times(db, [position]).get(position, 0.0)))
+
+    def _refetched(self, collections: Sequence[str], position: int) -> bool:
+        with at_one_moment(self._events):
+            return all(
+                history.refetched_since(self._events, nsid, position) for nsid in collections
+            )
 
     def _retry(self, related: Sequence[Job], faults: dict[Fault, int]) -> tuple[int, str] | None:
         """How many of the failed another try may help, and the job of most of them."""
