@@ -47,13 +47,15 @@ class Evidence(NamedTuple):
 
     `rev` and `records` are one answer of Tap, after which all that it had sent was committed here.
     `before` is the rev that Tap had of the repository when it was taken out, None: not known.
-    `unread`: a message of the repository is among the dead letters and was not read since.
+    `unread`: a message of the repository is among the dead letters and was not read since. `gone`
+    is the newest rev by which a record of it was deleted here.
     """
 
     records: int
     rev: Rev
     before: Rev | None = None
     unread: bool = False
+    gone: Rev | None = None
 
 
 def judge(rows: Sequence[Rev], seen: Evidence) -> Judged:
@@ -71,8 +73,8 @@ def judge(rows: Sequence[Rev], seen: Evidence) -> Judged:
     newest = sorted(rows, reverse=True)
     if len(newest) < seen.records:
         return Judged(Verdict.FEWER)
-    if len(newest) == seen.records:
-        return Judged(Verdict.NONE)
+    if len(newest) == seen.records:  # as Tap counted: before what was deleted since
+        return Judged(Verdict.AHEAD if seen.gone and seen.gone > seen.rev else Verdict.NONE)
     if newest[0] > seen.rev:
         return Judged(Verdict.AHEAD)
     upto = newest[seen.records]

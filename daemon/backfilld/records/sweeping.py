@@ -32,14 +32,19 @@ def sweep(
     repo = db.execute("SELECT id, hidden > 0 FROM repo WHERE did = ?", (did,)).fetchone()
     number, hidden = repo or (None, 0)
     found: list[tuple[int, Rev, int]] = []
+    gone: list[Rev] = []
     for collection in names:
         found += db.execute(
             "SELECT id, rev, collection FROM record"
             " WHERE repo = ? AND collection = ? AND cid IS NOT NULL",
             (number, collection),
         )
-    unread = letters.are_unread(db, did, collections)
-    judged = judge([row[1] for row in found], seen._replace(unread=unread))
+        newest = "SELECT max(rev) FROM record WHERE repo = ? AND collection = ? AND cid IS NULL"
+        gone += [rev for (rev,) in db.execute(newest, (number, collection)) if rev is not None]
+    seen = seen._replace(
+        unread=letters.are_unread(db, did, collections), gone=max(gone, default=None)
+    )
+    judged = judge([row[1] for row in found], seen)
     ghosts = [row for row in found if judged.upto is not None and row[1] <= judged.upto]
     for _, part in bulk.parts(db, [row[0] for row in ghosts], 1):
         db.execute(

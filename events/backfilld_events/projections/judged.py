@@ -22,13 +22,14 @@ DEPARTED: Final = {  # what the account is then; a status that Tap never says hi
     Fault.REPO_NOT_FOUND: "notfound",
 }
 _BELIEVED: Final = {Fault.REPO_NOT_FOUND: TRIES_FINAL}
+LOOK: Final = 2  # of `sweep`: records were deleted since, so numbers alone do not tell
 FETCHED: Final = 2  # of `back`: said to be away, and fetched all the same since
 _SETTLED: Final = (Class.SYNCED, Class.EMPTY)
 
 
 class Repo(Struct):
     """Columns of `repo` and `seen`, see schema.sql. `lost`: the index was lost since Tap was given
-    it. `was_fault` is `fault` as it was read."""
+    it. `was_fault` and `was_sweep` are `fault` and `sweep` as they were read."""
 
     id: int
     kind: int
@@ -65,6 +66,7 @@ class Repo(Struct):
     mend: int = 0
     lost: int = 0
     was_fault: int = 0
+    was_sweep: int = 0
 
     def begins_anew(self, position: int) -> None:
         """Tap was given it once more: all of it will be sent, whatever came before."""
@@ -119,8 +121,9 @@ def classified(repo: Repo) -> Class:
 
 def may_have_ghosts(repo: Repo) -> bool:
     """Whether rows may be here that its refetch did not bring: until as many have come as Tap
-    counts, none twice, and as many are here or among the dead letters."""
-    if not repo.sweep or repo.tap_state != "active":
+    counts, none twice, and as many are here or among the dead letters. Not to be told so when one
+    was deleted since, for Tap may have counted before that: then a ghost makes up the number."""
+    if not repo.sweep or repo.sweep == LOOK or repo.tap_state != "active":
         return bool(repo.sweep)
     counted = repo.tap_records or 0
     return repo.live + repo.aside != counted or not (repo.drained or repo.came == counted)

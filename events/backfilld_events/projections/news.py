@@ -154,6 +154,8 @@ def committed(
     for one in event.tallies:
         repo = repos[number_of[one.repo]]
         repo.live += one.inserted - one.deleted
+        if one.deleted and repo.sweep:
+            repo.sweep = judged.LOOK
         repo.aside += one.dead + one.ignored
         repo.came += one.inserted + one.updated + one.unchanged + one.stale + one.dead + one.ignored
     for account in event.accounts:

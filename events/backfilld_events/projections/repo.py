@@ -51,7 +51,7 @@ def load(db: sqlite3.Connection, numbers: Collection[int]) -> dict[int, Repo]:
         )
         for columns in rows:
             repo = found[columns[0]] = Repo(*columns)
-            repo.was_fault = repo.fault
+            repo.was_fault, repo.was_sweep = repo.fault, repo.sweep
     return found
 
 
@@ -69,12 +69,10 @@ def save(
     or we said of it changed too, not only how many records came. Those with the ids `unchanged`
     were asked about, and answered as before."""
     before = {repo.id: (repo.kind, repo.was_fault) for repo in repos}
-    swept: list[Repo] = []
     for repo in repos:
         repo.kind = judged.classified(repo)
         if repo.sweep and not judged.may_have_ghosts(repo):
             repo.sweep = 0
-            swept.append(repo)
         if repo.id in unchanged:
             repo.ask, repo.due, repo.wait = judged.next_ask(repo, at)
         else:
@@ -104,8 +102,8 @@ def save(
     )  # fmt: skip
     if told:
         _save_seen(db, repos)
-    elif swept:
-        db.executemany("UPDATE seen SET sweep = 0 WHERE repo = ?", [(one.id,) for one in swept])
+    elif swept := [(one.sweep, one.id) for one in repos if one.sweep != one.was_sweep]:
+        db.executemany("UPDATE seen SET sweep = ? WHERE repo = ?", swept)
 
 
 def _save_seen(db: sqlite3.Connection, repos: Collection[Repo]) -> None:

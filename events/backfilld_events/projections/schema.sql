@@ -72,7 +72,8 @@ CREATE TABLE seen (                          -- what Tap told of a repository, w
     out        INTEGER NOT NULL,             -- classes.Out
     back       INTEGER NOT NULL,             -- 1: the account was not active, and is again; 2: it
                                              -- is said not to be, and was fetched since
-    sweep      INTEGER NOT NULL,             -- 1: fetched anew: rows that did not come are ghosts
+    sweep      INTEGER NOT NULL,             -- 1: fetched anew: rows that did not come are ghosts;
+                                             -- 2: and some were deleted since
     before     TEXT,                         -- the rev that it had when it was taken out of Tap last
     doubt      INTEGER NOT NULL,             -- 1: not as many rows as Tap counts; seen once
     differs    TEXT,                         -- why its rows are not as many as Tap counts

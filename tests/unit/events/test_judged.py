@@ -91,7 +91,7 @@ def test_no_repository_comes_to_the_64th_try_from_which_on_tap_does_not_pause() 
         {
             "held": st.sampled_from([0, 1, 2]),
             "live": st.integers(0, 3),
-            "sweep": st.sampled_from([0, 1]),
+            "sweep": st.sampled_from([0, 1, judged.LOOK]),
             "back": st.sampled_from([0, 1]),
             "drained": st.sampled_from([0, 1]),
             "retries": st.integers(0, 70),

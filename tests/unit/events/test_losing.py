@@ -3,15 +3,14 @@
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
-from sqlite3 import Connection
 
 import pytest
 from msgspec.structs import replace
 from support.given import POSTS, did, handed_off, page, started
+from support.projected import Log
 from support.tampering import tampered
 
 from backfilld_events import ids
-from backfilld_events.catalog import Event
 from backfilld_events.catalog.index import (
     Account,
     IndexLost,
@@ -19,60 +18,21 @@ from backfilld_events.catalog.index import (
     RecordsRemoved,
     RemovalAsked,
     Removed,
-    Tally,
 )
 from backfilld_events.catalog.reconcile import Difference, ReconcileAsked, ReposCompared
 from backfilld_events.catalog.source import (
-    Observation,
     ReposLeaving,
     ReposLeft,
-    ReposObserved,
     ReposReturned,
 )
 from backfilld_events.eventlog import EventLog
 from backfilld_events.ids import Rev, pack_one
-from backfilld_events.log.append import Append
-from backfilld_events.log.file import open_reader
 from backfilld_events.projections import jobs, listing, repos, targets
 from backfilld_events.projections.classes import Class, Need
 from backfilld_events.projections.tally import ALL
-from backfilld_events.row import NewEvent
 
 LOST = IndexLost(1, "the disk")
 OLD, NEW = Rev("3aaaaaaaaaaa2"), Rev("3aaaaaaaaaab2")
-
-
-class Log:
-    """A log, and what its projections say; times stand still."""
-
-    def __init__(self, path: Path) -> None:
-        self.path = path
-        self.log = EventLog.open(path)
-        self.db: Connection = open_reader(path)
-
-    def happens(self, stream: str, *events: Event) -> dict[Class, int]:
-        self.log.append([Append([NewEvent(stream, event, "x") for event in events])], 1)
-        return repos.counts(self.db, ALL)
-
-    def answers(self, *states: str, records: int = 3, rev: Rev | None = None) -> dict[Class, int]:
-        """Tap says so of the first, the second, ... repository."""
-        seen = [
-            Observation(pack_one(did(n)), state, "", rev, records) for n, state in enumerate(states)
-        ]
-        return self.happens("tap", ReposObserved("t", True, seen))
-
-    def came(self, receipt: int, *counts: int) -> dict[Class, int]:
-        tallies = [Tally(pack_one(did(n)), 0, inserted=count) for n, count in enumerate(counts)]
-        return self.happens("index", RecordsCommitted(receipt, receipt, [POSTS], tallies, [], 0))
-
-    def needy(self, need: Need) -> list[ids.Did]:
-        return [one.did for one in repos.needy(self.db, need, 1e9, 99)]
-
-    def fetched_anew(self, *numbers: int) -> None:
-        leaving = self.log.state.position + 1
-        dids = ids.pack([did(n) for n in numbers])
-        self.happens("tap", ReposLeaving("lost", True, len(numbers), dids), ReposLeft(leaving))
-        self.happens("tap", ReposReturned(leaving, "t"))
 
 
 @pytest.fixture

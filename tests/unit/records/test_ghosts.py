@@ -39,6 +39,13 @@ def test_with_as_many_rows_as_tap_counts_none_is_removed() -> None:
     assert judge([], Evidence(0, FETCH)).verdict is Verdict.NONE
 
 
+def test_what_was_deleted_after_tap_counted_makes_its_number_an_old_one() -> None:
+    """As many rows are here as Tap counted before it, and one of them is a ghost."""
+    rows = [FETCH, FETCH, OLD]
+    assert judge(rows, Evidence(3, FETCH, gone=LIVE)).verdict is Verdict.AHEAD
+    assert judge(rows, Evidence(3, FETCH, gone=OLDER)).verdict is Verdict.NONE
+
+
 def test_a_record_that_could_not_be_read_keeps_every_row() -> None:
     """Tap counts it, and there is no new row of it."""
     assert judge([FETCH, FETCH, OLD], Evidence(3, FETCH)).verdict is Verdict.NONE
