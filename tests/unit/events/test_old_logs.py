@@ -72,6 +72,11 @@ def test_one_of_them_tells_of_a_lost_index_and_of_a_break_that_was_accepted() ->
     assert verified(source.path).passed == (4,)
 
 
+def test_one_of_them_tells_of_an_index_that_was_restored() -> None:
+    with open_source(LOGS[0].with_name("2026-11-27-restored.jsonl")) as source:
+        assert [*source.of_type("index.restored")]
+
+
 @each_release
 def test_imported_it_is_the_same_log_and_folds_to_what_it_was(log: Path, tmp_path: Path) -> None:
     path = tmp_path / "events.db"
