@@ -24,7 +24,7 @@ async def health(door: Door) -> Health:
     channel, config = door.channel(), door.config()
     stalls = standstill.ordered(door.journal.state.source.stalls.values())
     verification, left = door.verification, await door.views.left_to_differ()
-    restored = await door.views.restored(known, door.journal.state.source.restored)
+    restored = await door.views.restored(known)
     status, sentence = verdict(shown, channel, door.child(), stalls, verification.problem)
     return Health(
         status=status,

@@ -65,13 +65,6 @@ class Stall(Struct, frozen=True, gc=False):
     message: str
 
 
-class Restored(Struct, frozen=True, gc=False):
-    """The index is a backup that was `made` then (unix seconds), as was found at `position`."""
-
-    position: int
-    made: float
-
-
 class Source(Struct, frozen=True, gc=False):
     """`since` is when the channel came up or went down (unix seconds); None: never opened yet.
     `opened` is the position at which it came up last.
@@ -79,7 +72,7 @@ class Source(Struct, frozen=True, gc=False):
     `receipts` is the number of the last receipt that stands in the log, `removals` by id what is
     still to be removed from the index. `outings` are those not finished, by position; `stalls` by
     kind; `census`: since when (unix seconds) all repositories are asked about, because Tap has
-    forgotten some. `restored`: the last time that the index was; not since it was lost.
+    forgotten some.
     """
 
     connected: bool = False
@@ -92,7 +85,6 @@ class Source(Struct, frozen=True, gc=False):
     outings: Mapping[int, Outing] = {}
     stalls: Mapping[str, Stall] = {}
     census: float | None = None
-    restored: Restored | None = None
 
 
 def evolve_source(source: Source, event: SourceEvent, at: float, position: int = 0) -> Source:
@@ -151,9 +143,9 @@ def evolve_index(source: Source, event: IndexEvent, *, actor: str, position: int
             return replace(source, removals={**source.removals, event.id: asked})
         case IndexLost():
             version = source.index_version + 1
-            return replace(source, receipts=0, index_version=version, removals={}, restored=None)
+            return replace(source, receipts=0, index_version=version, removals={})
         case IndexRestored():
-            return replace(source, restored=Restored(position, event.made))
+            return source
         case _:
             assert_never(event)
 

@@ -17,12 +17,20 @@ from ..catalog.child import ChildStarted
 from ..catalog.index import (
     GhostsRemoved,
     IndexLost,
+    IndexRestored,
     RecordsCommitted,
     RecordsRemoved,
     RemovalAsked,
     RowsRecounted,
 )
-from ..catalog.job import BatchHandedOff, DidsGiven, JobCancelled, JobStarted, PageDiscovered
+from ..catalog.job import (
+    BatchHandedOff,
+    DidsGiven,
+    JobCancelled,
+    JobCompleted,
+    JobStarted,
+    PageDiscovered,
+)
 from ..catalog.reconcile import ReposCompared
 from ..catalog.source import ReposDiffer, ReposLeaving, ReposLeft, ReposObserved, ReposReturned
 from ..folds import INITIAL, State, evolve, job_after
@@ -37,7 +45,7 @@ from ..ids import Nsid
 from ..log import read
 from ..log.append import head
 from ..row import Row
-from . import coverage, emptied, jobs, losing, news, outings, pages, targets
+from . import coverage, emptied, jobs, losing, news, outings, pages, restoring, targets
 from .numbers import SECRET_BYTES, Mark, Numbers
 from .pages import Page
 
@@ -189,6 +197,8 @@ class Projections:
                 news.recounted(db, numbers, event, position, at)
             case RemovalAsked():
                 emptied.asked(db, event.collection, position)
+            case IndexRestored(made):
+                restoring.restored(db, position, made)
             case IndexLost():
                 losing.lost(db, position, at, partial(self._progress, position))
 
@@ -229,6 +239,8 @@ class Projections:
             case BatchHandedOff():
                 ordinals = (event.first, event.upto)
                 coverage.handed_off(db, numbers, job.position, ordinals, position, row.at)
+            case JobCompleted():
+                restoring.refetched(db, job, event)
             case JobCancelled():
                 coverage.left(db, numbers, job.position, job.handed_off, job.discovered)
 

@@ -72,16 +72,6 @@ def of(db: sqlite3.Connection, collection: str, limit: int = OF_MAX) -> Iterator
         yield _DECODER.decode(state)
 
 
-def refetched_since(db: sqlite3.Connection, collection: str, position: int) -> bool:
-    """Whether a job that was started after `position` has given all of its repositories to Tap to
-    be fetched anew."""
-    return any(
-        job.position > position and job.outcome == "completed" and job.mode == "refetch"
-        for job in of(db, collection)
-        if not job.given and job.asked_did is None
-    )
-
-
 def at(db: sqlite3.Connection, number: int) -> Job:
     """The job with this number."""
     (state,) = db.execute("SELECT state FROM job WHERE number = ?", (number,)).fetchone()

@@ -27,6 +27,7 @@ def lost(db: sqlite3.Connection, position: int, at: float, progress: Callable[[]
     repositories it takes minutes, and `progress` is called meanwhile."""
     db.execute("INSERT INTO lost VALUES (?)", (position,))
     db.execute("DELETE FROM emptied")
+    db.execute("DELETE FROM restored")
     db.execute("UPDATE job SET records = 0")
     db.execute(
         "UPDATE seen SET differs = NULL, apart = NULL, mend = 0"

@@ -116,6 +116,12 @@ CREATE TABLE emptied (                       -- collections that somebody had re
     under_way  INTEGER NOT NULL              -- 1: some of their records are still to go
 ) STRICT, WITHOUT ROWID;
 
+CREATE TABLE restored (                      -- of these the index is a backup; restoring.py
+    collection TEXT PRIMARY KEY,
+    position   INTEGER NOT NULL,             -- where it was found to be one
+    made       REAL    NOT NULL              -- when it was made, unix seconds
+) STRICT, WITHOUT ROWID;
+
 CREATE TABLE retried (                       -- jobs for what failed in another: ids
     job        TEXT    NOT NULL,
     later      TEXT    NOT NULL,

@@ -112,10 +112,10 @@ async def coverage_of(
     wanted, number = None if word is None else sought_of(word, of), after(cursor)
     found, as_of = await door.views.covered(of)
     source = door.journal.state.source
-    restored = await door.views.restored(of.collections, source.restored)
+    restored = await door.views.restored(of.collections)
     answer = Coverage(
         job=None if of.job is None else of.job.id,
-        collections=of.collections,
+        collections=[*of.collections],
         sentence=covered.sentence(found),
         found=found.total,
         classes={kind.name.lower(): found.classes.get(kind, 0) for kind in Class},

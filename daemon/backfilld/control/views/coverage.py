@@ -6,11 +6,10 @@ from typing import NamedTuple
 from backfilld_events import ids
 from backfilld_events.faults import MEANINGS, Fault
 from backfilld_events.folds.job import Job
-from backfilld_events.folds.source import Restored
 from backfilld_events.ids import Did, Nsid
 from backfilld_events.log import read
 from backfilld_events.log.append import head
-from backfilld_events.projections import history, jobs, listing, repos, targets
+from backfilld_events.projections import history, jobs, listing, repos, restoring, targets
 from backfilld_events.projections.classes import Class
 from backfilld_events.projections.listing import Listed
 from backfilld_events.projections.repo import batches, places
@@ -43,9 +42,11 @@ class Of(NamedTuple):
         return self.job.id[:8] if self.job is not None else str(self.nsid)
 
     @property
-    def collections(self) -> list[str]:
+    def collections(self) -> list[Nsid]:
         """Those that are asked for."""
-        return list(self.job.collections) if self.job is not None else [str(self.nsid)]
+        if self.job is not None:
+            return list(self.job.collections)
+        return [] if self.nsid is None else [self.nsid]
 
 
 class CoverageViews(ViewsBase):
@@ -94,12 +95,10 @@ class CoverageViews(ViewsBase):
         by itself; of many some."""
         return await self._worker(listing.left_to_differ, self._events, DIFFERING_MAX)
 
-    async def restored(self, collections: Sequence[str], restored: Restored | None) -> float | None:
+    async def restored(self, collections: Sequence[Nsid]) -> float | None:
         """When the backup was made (unix seconds) that the index is, if one of these collections
         was not fetched anew since that was put in place."""
-        if restored is None or await self._worker(self._refetched, collections, restored.position):
-            return None
-        return restored.made
+        return await self._worker(restoring.since, self._events, collections)
 
     # --- calls of the worker ---------------------------------------------------------------
 
@@ -127,12 +126,6 @@ class CoverageViews(ViewsBase):
                 unlisted=_unlisted(related, of.nsid),
             )
             return found, AsOf(position, utc_text(read.times(db, [position]).get(position, 0.0)))
-
-    def _refetched(self, collections: Sequence[str], position: int) -> bool:
-        with at_one_moment(self._events):
-            return all(
-                history.refetched_since(self._events, nsid, position) for nsid in collections
-            )
 
     def _retry(self, related: Sequence[Job], faults: dict[Fault, int]) -> tuple[int, str] | None:
         """How many of the failed another try may help, and the job of most of them."""
