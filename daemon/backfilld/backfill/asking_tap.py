@@ -42,10 +42,12 @@ class Tap(Protocol):
 
 
 class Answers(Struct):
-    """What Tap said of some repositories. `there`: it answered at all."""
+    """What Tap said of some repositories. `there`: it answered at all; `drained`: its outbox was
+    seen empty after that, and what it had sent is in the log."""
 
     seen: dict[int, Observation]
     there: bool
+    drained: bool = False
 
 
 class TapAsker:
@@ -85,7 +87,7 @@ class TapAsker:
             for _ in range(AT_ONCE):
                 nursery.start_soon(one_after_the_other)
         answers.there = gave_up < AT_ONCE
-        await self._note(asked, answers.seen, unreadable, position)
+        answers.drained = await self._note(asked, answers.seen, unreadable, position)
         return answers
 
     async def _observed(self, place: Asked) -> Observation:
@@ -117,7 +119,7 @@ class TapAsker:
         seen: dict[int, Observation],
         unreadable: Container[int],
         position: int,
-    ) -> None:
+    ) -> bool:
         answered = [(place, seen[place.id]) for place in asked if place.id in seen]
         drained = (
             any(
@@ -145,6 +147,7 @@ class TapAsker:
                 asked=position,
             )
             await self._journal.append([NewEvent("tap", event, "system")])
+        return drained
 
     async def _drained(self) -> bool:
         try:

@@ -19,25 +19,25 @@ from backfilld_events.row import NewEvent
 
 from ..clock import Clock
 from ..journal import Journal
-from ..records.ghosts import Kept
+from ..records.ghosts import Evidence, Kept
 from . import mending
-from .asking_tap import TapAsker
+from .asking_tap import Answers, TapAsker
 from .mending import Pace
 from .outings import Outings
 
 TICK_S = 1.0
 PAUSE_S = 10.0  # when Tap is gone
 LOOK_AT_MAX = 10 * mending.RELEASE_FIRST  # parked ones, of all hosts
-SWEEPS_MAX = 100  # in a round
+SWEEPS_MAX = 200  # in a round
+SWEEPS_WAITING_MAX = 5_000  # for their next try
 SWEEP_TRIES = 4
 SWEEP_AGAIN_S = 15.0
 
 FindNeedy = Callable[[Need, float, int], Awaitable[list[Asked]]]
 """(need, unix seconds, limit) -> repositories for which it is to be done now."""
 
-Sweep = Callable[[Did, int, Rev, str | None], Awaitable[Kept | None]]
-"""(repository, records that Tap counts, its rev, the one before it was taken out) -> why its ghosts
-were not removed; None: they are."""
+Sweep = Callable[[Did, Evidence], Awaitable[Kept | None]]
+"""(repository, what Tap says of it) -> why its ghosts were not removed; None: they are."""
 
 
 Depart = Callable[[Did, str, str], Awaitable[None]]
@@ -145,21 +145,38 @@ class Mender:
     async def _sweep_some(self) -> None:
         """Rows that a refetch did not bring go, once Tap's account and ours are the same."""
         now = self._clock()
-        found = await self._find(Need.SWEEP, now, SWEEPS_MAX)
+        # those that wait keep nobody else waiting, unless they are very many
+        limit = SWEEPS_MAX + min(len(self._sweeps), SWEEPS_WAITING_MAX)
+        found = await self._find(Need.SWEEP, now, limit)
         self._sweeps = {one.id: self._sweeps[one.id] for one in found if one.id in self._sweeps}
         due = [one for one in found if self._sweeps.get(one.id, (0, 0.0))[1] <= now]
-        answers = await self._asker.ask(due)
-        for one in due:
-            seen = answers.seen.get(one.id)
-            if seen is None or seen.state != "active" or seen.rev is None:
-                continue
-            kept = await self._sweep(one.did, seen.records, seen.rev, one.before)
-            tries = self._sweeps.get(one.id, (0, 0.0))[0] + 1
-            if kept is not None and kept.why and tries < SWEEP_TRIES:
-                self._sweeps[one.id] = (tries, now + SWEEP_AGAIN_S)
-                continue
-            self._sweeps.pop(one.id, None)
-            if kept is not None:
-                anew = kept.anew and not one.mended  # else one that never rests would come again
-                differs = ReposDiffer([Differing(pack_one(one.did), kept.why, mend=anew)])
-                await self._journal.append([NewEvent("tap", differs, "system")])
+        answers = await self._asker.ask(due[:SWEEPS_MAX])
+        if answers.drained:  # then numbers alone may have told that there are none
+            found = await self._find(Need.SWEEP, now, limit)
+        left = {one.id for one in found}
+        kept = [
+            told
+            for one in due
+            if one.id in answers.seen and one.id in left
+            if (told := await self._swept(one, answers, now)) is not None
+        ]
+        if kept:
+            await self._journal.append([NewEvent("tap", ReposDiffer(kept), "system")])
+
+    async def _swept(self, one: Asked, answers: Answers, now: float) -> Differing | None:
+        """What the log is to say of one, if nothing was removed and that will not change."""
+        seen = answers.seen[one.id]
+        if seen.state != "active" or seen.rev is None:
+            return None
+        before = None if one.before is None else Rev(one.before)
+        told = Evidence(seen.records, seen.rev, before, answers.drained)
+        kept = await self._sweep(one.did, told)
+        tries = self._sweeps.pop(one.id, (0, 0.0))[0]
+        if kept is None:
+            return None
+        tries += answers.drained  # while something is still to come nothing is tried in vain
+        if kept.why and tries < SWEEP_TRIES:
+            self._sweeps[one.id] = (tries, now + SWEEP_AGAIN_S)
+            return None
+        anew = kept.anew and not one.mended  # else one that never rests would come again
+        return Differing(pack_one(one.did), kept.why, mend=anew)

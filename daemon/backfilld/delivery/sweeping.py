@@ -7,10 +7,10 @@ that its filter lacks would look as if all of its records were gone.
 from collections.abc import Awaitable, Callable, Container
 from typing import Final
 
-from backfilld_events.ids import Did, Nsid, Rev
+from backfilld_events.ids import Did, Nsid
 
 from ..clock import Clock
-from ..records.ghosts import Kept, Verdict
+from ..records.ghosts import Evidence, Kept, Verdict
 from ..records.store import RecordStore
 from ..worker import Worker
 from .ledger import Ledger
@@ -20,6 +20,7 @@ WHY_NOT: Final = {
     Verdict.FEWER: Kept(
         "fewer records are here than Tap counts: some cannot be read, or have not come"
     ),
+    Verdict.EARLY: Kept("not all that Tap has sent is here yet, so that numbers do not tell"),
     Verdict.AHEAD: Kept("what is here is newer than what Tap says of it"),
     Verdict.MIXED: Kept(_MIXED, anew=True),
     Verdict.MOVED: Kept("it changed while it was fetched anew", anew=True),
@@ -46,19 +47,15 @@ class Sweeper:
         self._store, self._worker, self._ledger, self._clock = store, worker, ledger, clock
         self._wanted, self._sent = wanted, sent
 
-    async def sweep(self, did: Did, records: int, rev: Rev, before: str | None) -> Kept | None:
-        """Removes the rows that Tap's whole fetch at `rev`, of `records` records, did not bring;
-        `before` is the rev that it had when it was taken out. None: they are removed, and it is in
-        the log."""
+    async def sweep(self, did: Did, seen: Evidence) -> Kept | None:
+        """Removes the rows that Tap's whole fetch did not bring, of which it says what was `seen`.
+        None: they are removed, and it is in the log."""
         sent = await self._sent()
         collections = [nsid for nsid in sorted(self._wanted()) if nsid in sent]
         if not collections:
             return _NO_FILTER
         now = round(self._clock() * 1e6)
-        known = None if before is None else Rev(before)
-        swept = await self._worker(
-            self._store.sweep, did, collections, records, rev, now, known
-        )  # fmt: skip
+        swept = await self._worker(self._store.sweep, did, collections, seen, now)
         if swept.receipt is not None:
             await self._ledger.catch_up()
             return None

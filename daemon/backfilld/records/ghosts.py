@@ -19,7 +19,8 @@ class Verdict(Enum):
     caller's business."""
 
     GHOSTS = "ghosts"
-    NONE = "none"  # there are as many rows as Tap counts records
+    NONE = "none"  # there are as many rows as Tap counts records, and no other
+    EARLY = "early"  # as many, but what Tap has still to send may be among those it counts
     FEWER = "fewer"  # some are not here: not yet, or they cannot be read
     AHEAD = "ahead"  # something here is newer than what Tap says: ask it again
     MIXED = "mixed"  # what is there and what may be gone cannot be told apart
@@ -45,8 +46,9 @@ class Judged(NamedTuple):
 class Evidence(NamedTuple):
     """What is held against the rows.
 
-    `rev` and `records` are one answer of Tap, after which all that it had sent was committed here.
-    `before` is the rev that Tap had of the repository when it was taken out, None: not known.
+    `rev` and `records` are one answer of Tap; `drained`: after it all that Tap had sent was
+    committed here. `before` is the rev that Tap had of the repository when it was taken out, None:
+    not known.
     `unread`: a message of the repository is among the dead letters and was not read since. `gone`
     is the newest rev by which a record of it was deleted here.
     """
@@ -54,6 +56,7 @@ class Evidence(NamedTuple):
     records: int
     rev: Rev
     before: Rev | None = None
+    drained: bool = False
     unread: bool = False
     gone: Rev | None = None
 
@@ -73,8 +76,8 @@ def judge(rows: Sequence[Rev], seen: Evidence) -> Judged:
     newest = sorted(rows, reverse=True)
     if len(newest) < seen.records:
         return Judged(Verdict.FEWER)
-    if len(newest) == seen.records:  # as Tap counted: before what was deleted since
-        return Judged(Verdict.AHEAD if seen.gone and seen.gone > seen.rev else Verdict.NONE)
+    if len(newest) == seen.records:
+        return Judged(_as_many(newest, seen))
     if newest[0] > seen.rev:
         return Judged(Verdict.AHEAD)
     upto = newest[seen.records]
@@ -90,3 +93,16 @@ def judge(rows: Sequence[Rev], seen: Evidence) -> Judged:
     if upto <= seen.before < bound:
         return Judged(Verdict.GHOSTS, upto)
     return Judged(Verdict.MIXED)
+
+
+def _as_many(newest: Sequence[Rev], seen: Evidence) -> Verdict:
+    """What it means that there are as many rows as Tap counts: none is a ghost where each of them
+    was brought since. Else a ghost may make up the number, for one that is still to come, or that
+    Tap counted before it was deleted."""
+    if not newest or newest[-1] == seen.rev:
+        return Verdict.NONE
+    if seen.before is not None and newest[-1] > seen.before:
+        return Verdict.NONE
+    if seen.gone is not None and seen.gone > seen.rev:
+        return Verdict.AHEAD
+    return Verdict.NONE if seen.drained else Verdict.EARLY

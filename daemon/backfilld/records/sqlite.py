@@ -109,18 +109,15 @@ class SqliteStore:
         self,
         did: Did,
         collections: Collection[Nsid],
-        records: int,
-        rev: Rev,
+        seen: Evidence,
         indexed_at: int,
-        before: Rev | None = None,
     ) -> Swept:
         with self._transaction():
-            seen = Evidence(records, rev, before)
             verdict, gone = sweeping.sweep(self._db, did, collections, seen, indexed_at)
             if not gone:
                 return Swept(verdict, None)
             fewer = [(did, nsid, Counts(deleted=n)) for nsid, n in gone]
-            return Swept(verdict, self._written(fewer, ghosts=Ghosts(rev, records)))
+            return Swept(verdict, self._written(fewer, ghosts=Ghosts(seen.rev, seen.records)))
 
     def recount(
         self, did: Did, rev: Rev, differing: Mapping[Nsid, Mapping[Rkey, Cid | None]]

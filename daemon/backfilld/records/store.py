@@ -8,7 +8,7 @@ from msgspec import Struct
 from backfilld_events.ids import Cid, Did, Nsid, Rev, Rkey
 
 from ..deliveries import AccountDelivery, DeadDelivery, RecordDelivery
-from .ghosts import Verdict
+from .ghosts import Evidence, Verdict
 
 Resolution = Literal["retry", "reindex", "gone", "dismiss"]
 
@@ -147,15 +147,13 @@ class RecordStore(Protocol):
         self,
         did: Did,
         collections: Collection[Nsid],
-        records: int,
-        rev: Rev,
+        seen: Evidence,
         indexed_at: int,
-        before: Rev | None = None,
     ) -> Swept:
         """Removes the rows of a repository that it no longer holds, if ghosts.judge is sure.
 
-        To be called after a whole fetch, once Tap says `active`, `rev` and `records` in one answer
-        and all that it had sent is committed; `before` is the rev it had when it was taken out.
+        To be called after a whole fetch, once Tap says `active`; `seen` is without what is known
+        here.
         `collections` are all that Tap is known to send, and no other: rows of one that it does not
         send look like ghosts."""
 

@@ -120,13 +120,13 @@ def classified(repo: Repo) -> Class:
 
 
 def may_have_ghosts(repo: Repo) -> bool:
-    """Whether rows may be here that its refetch did not bring: until as many have come as Tap
-    counts, none twice, and as many are here or among the dead letters. Not to be told so when one
-    was deleted since, for Tap may have counted before that: then a ghost makes up the number."""
+    """Whether rows may be here that its refetch did not bring: until all that Tap had sent is here,
+    and as many as it counts are, or are among the dead letters. How many came tells nothing: what
+    it had sent before it was taken out comes all the same. Nor do numbers when a record was deleted
+    since, for Tap may have counted before that. Then a ghost makes up the number."""
     if not repo.sweep or repo.sweep == LOOK or repo.tap_state != "active":
         return bool(repo.sweep)
-    counted = repo.tap_records or 0
-    return repo.live + repo.aside != counted or not (repo.drained or repo.came == counted)
+    return not repo.drained or repo.live + repo.aside != (repo.tap_records or 0)
 
 
 def unlike(repo: Repo) -> str | None:

@@ -17,6 +17,7 @@ from backfilld.backup.snapshot import mark
 from backfilld.deliveries import RecordDelivery
 from backfilld.delivery.ledger import Ledger, ReceiptsMissing, summed
 from backfilld.journal import Journal
+from backfilld.records.ghosts import Evidence
 from backfilld.records.sqlite import SqliteStore
 from backfilld.records.store import Counts, Group, Handled, Outcome, Receipt
 from backfilld.worker import InlineWorker
@@ -234,7 +235,7 @@ async def test_ghosts_and_dead_letters_stand_in_the_log_once_with_who_did_it(
     await take_in(tmp_path, 1)
     with closing(SqliteStore.open(tmp_path / "records.db", 20)) as store:
         store.commit(group(3), 1)
-        swept = store.sweep(did(0), [POSTS], 0, Rev("3aaaaaaaaaab2"), 2)
+        swept = store.sweep(did(0), [POSTS], Evidence(0, Rev("3aaaaaaaaaab2")), 2)
         assert swept.receipt is not None
         handled = Handled("uid:1000", "dismiss", [7], [8])
         outcomes = [Outcome(7, "dismiss"), Outcome(8, None, "no")]

@@ -19,6 +19,7 @@ from support.given import LIKES, POSTS, did
 from backfilld.deliveries import AccountDelivery, DeadDelivery, RecordDelivery
 from backfilld.delivery import ledger
 from backfilld.records.accounts import Policies
+from backfilld.records.ghosts import Evidence
 from backfilld.records.sqlite import SqliteStore
 from backfilld.records.store import Group, Handled, Removal
 from backfilld_events.audit import reconcile as audit
@@ -155,7 +156,8 @@ def removes_all(pair: Pair, chance: random.Random) -> None:
 
 def sweeps(pair: Pair, chance: random.Random) -> None:
     who, rev = chance.choice(WHO), chance.choice(REVS)
-    pair.store.sweep(who, NSIDS, chance.randrange(3), rev, 1, chance.choice([None, REVS[0]]))
+    seen = Evidence(chance.randrange(3), rev, chance.choice([None, REVS[0]]))
+    pair.store.sweep(who, NSIDS, seen, 1)
 
 
 def recounts(pair: Pair, chance: random.Random) -> None:

@@ -40,10 +40,21 @@ def test_rows_that_did_not_come_are_looked_at(log: Log) -> None:
     assert log.needy(Need.SWEEP) == [did(0)]
 
 
-def test_where_all_came_and_no_other_is_here_nothing_is(log: Log) -> None:
-    log.answers("active", records=3, rev=REV, drained=False)
+def test_where_all_is_here_and_no_other_nothing_is(log: Log) -> None:
     came(log, 2, unchanged=3)
+    log.answers("active", records=3, rev=REV)
     assert log.needy(Need.SWEEP) == []
+
+
+def test_what_tap_had_sent_before_the_refetch_does_not_pass_for_what_came_by_it(log: Log) -> None:
+    """As many as the refetch will bring; one of them was deleted since, and another is to come."""
+    came(log, 2, unchanged=3)
+    log.answers("active", records=3, rev=REV, drained=False)
+    assert log.needy(Need.SWEEP) == [did(0)]
+    came(log, 3, unchanged=2, inserted=1)
+    assert log.needy(Need.SWEEP) == [did(0)]
+    log.answers("active", records=3, rev=REV)
+    assert log.needy(Need.SWEEP) == [did(0)], "four are here"
 
 
 @pytest.mark.parametrize("first", ["Tap's answer", "what it sent"])
@@ -67,6 +78,6 @@ def test_a_deletion_after_tap_counted_does_not_let_a_ghost_make_up_the_number(
 def test_a_deletion_before_the_refetch_is_of_no_matter(log: Log) -> None:
     came(log, 2, deleted=1)
     log.fetched_anew(0, why="lacks")
-    log.answers("active", records=2, rev=REV)
     came(log, 3, unchanged=2)
+    log.answers("active", records=2, rev=REV)
     assert log.needy(Need.SWEEP) == []

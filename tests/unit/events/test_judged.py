@@ -133,7 +133,7 @@ def test_after_a_refetch_what_was_here_before_does_not_pass_for_what_came() -> N
 
 
 def test_a_record_that_cannot_be_read_is_no_reason_to_look_for_ghosts() -> None:
-    one = repo("active", live=7, aside=1, came=8, tap_records=8, sweep=1)
+    one = repo("active", live=7, aside=1, came=8, tap_records=8, sweep=1, drained=1)
     assert not judged.may_have_ghosts(one)
     one.live = 8
     assert judged.may_have_ghosts(one), "one of the rows did not come"

@@ -35,20 +35,27 @@ def test_a_repository_that_is_empty_now_has_only_ghosts_here() -> None:
 
 
 def test_with_as_many_rows_as_tap_counts_none_is_removed() -> None:
-    assert judge([FETCH, OLD], Evidence(2, FETCH)).verdict is Verdict.NONE
+    assert judge([FETCH, FETCH], Evidence(2, FETCH)).verdict is Verdict.NONE
+    assert judge([FETCH, OLD], Evidence(2, FETCH, drained=True)).verdict is Verdict.NONE
+    assert judge([FETCH, LIVE], Evidence(2, LIVE, before=OLD)).verdict is Verdict.NONE
     assert judge([], Evidence(0, FETCH)).verdict is Verdict.NONE
 
 
 def test_what_was_deleted_after_tap_counted_makes_its_number_an_old_one() -> None:
     """As many rows are here as Tap counted before it, and one of them is a ghost."""
     rows = [FETCH, FETCH, OLD]
-    assert judge(rows, Evidence(3, FETCH, gone=LIVE)).verdict is Verdict.AHEAD
-    assert judge(rows, Evidence(3, FETCH, gone=OLDER)).verdict is Verdict.NONE
+    assert judge(rows, Evidence(3, FETCH, gone=LIVE, drained=True)).verdict is Verdict.AHEAD
+    assert judge(rows, Evidence(3, FETCH, gone=OLDER, drained=True)).verdict is Verdict.NONE
+
+
+def test_while_something_is_to_come_a_ghost_may_make_up_the_number() -> None:
+    assert judge([FETCH, FETCH, OLD], Evidence(3, FETCH)).verdict is Verdict.EARLY
+    assert judge([LIVE, FETCH, OLD], Evidence(3, FETCH)).verdict is Verdict.EARLY
 
 
 def test_a_record_that_could_not_be_read_keeps_every_row() -> None:
     """Tap counts it, and there is no new row of it."""
-    assert judge([FETCH, FETCH, OLD], Evidence(3, FETCH)).verdict is Verdict.NONE
+    assert judge([FETCH, FETCH, OLD], Evidence(3, FETCH, drained=True)).verdict is Verdict.NONE
     assert judge([FETCH, OLD], Evidence(3, FETCH)).verdict is Verdict.FEWER
 
 
@@ -180,6 +187,15 @@ commits = st.tuples(
     st.sampled_from(["put", "put", "delete"]),
     st.sampled_from([True, True, False]),
 )
+heard, missed = (
+    st.tuples(
+        st.just("commit"),
+        st.sampled_from(["a", "b", "e"]).map(list),
+        st.sampled_from(["put", "delete"]),
+        st.just(is_heard),
+    )
+    for is_heard in (True, False)
+)
 passes = st.tuples(st.just("refetch"), st.integers(0, 4), some_keys, some_keys)
 deliveries = st.tuples(st.just("deliver"), st.integers(1, 9))
 Step = tuple[object, ...]
@@ -241,6 +257,43 @@ def test_whatever_is_still_under_way_when_it_sweeps_all_is_here_in_the_end(
     network.deliver(len(network.outbox))
     here = {key for key, held in network.index.items() if held.cid is not None}
     assert network.snapshots[network.tap].keys() <= here
+
+
+@settings(max_examples=2000)
+@given(
+    st.lists(heard, max_size=2),
+    st.lists(missed, min_size=1, max_size=3),
+    st.lists(heard, max_size=2),
+    st.lists(heard, max_size=2),
+    st.integers(0, 12),
+    st.booleans(),
+)
+def test_that_there_is_none_is_said_only_where_there_is_none(
+    leftover: list[Step],
+    unheard: list[Step],
+    since: list[Step],
+    later: list[Step],
+    came: int,
+    told: bool,
+) -> None:
+    """Whatever Tap had still to send when the repository was taken out, did after it counted, and
+    has still to send."""
+    network = Network()
+    network.commit("abcd", "put", heard=True)
+    network.deliver(9)
+    for step in [*leftover, *unheard, ("refetch", 9, no_keys, no_keys), *since]:
+        happened(network, step)
+    records, at = len(network.known), rev(network.tap)
+    for step in [*later, ("deliver", came)]:
+        happened(network, step)
+    held = network.index.values()
+    gone = max((one.rev for one in held if one.cid is None), default=None)
+    before = network.before if told else None
+    seen = Evidence(records, at, before, drained=not network.outbox, gone=gone)
+    if judge([one.rev for one in held if one.cid is not None], seen).verdict is Verdict.NONE:
+        network.deliver(len(network.outbox))
+        here = {key for key, one in network.index.items() if one.cid is not None}
+        assert here <= network.known.keys()
 
 
 @given(st.lists(st.one_of(commits, deliveries), max_size=12), some_keys)

@@ -8,7 +8,7 @@ import pytest
 from support.given import LIKES, POSTS, did
 
 from backfilld.deliveries import AccountDelivery, DeadDelivery, RecordDelivery
-from backfilld.records.ghosts import Verdict
+from backfilld.records.ghosts import Evidence, Verdict
 from backfilld.records.sqlite import SqliteStore
 from backfilld.records.store import Counts, Ghosts, Group, Handled, Outcome
 from backfilld_events.ids import Cid, Nsid, Rev, Rkey
@@ -53,7 +53,7 @@ def test_what_vanished_between_two_fetches_is_removed_and_its_receipt_says_by_wh
         group(record("a"), record("b"), record("c", collection=LIKES), record("z", n=1)), 1
     )
     store.commit(group(record("a", FETCH)), 2)
-    verdict, receipt = store.sweep(did(0), [POSTS, LIKES], 1, FETCH, 3)
+    verdict, receipt = store.sweep(did(0), [POSTS, LIKES], Evidence(1, FETCH), 3)
     assert verdict is Verdict.GHOSTS
     assert receipt is not None
     assert (receipt.no, receipt.ghosts) == (3, Ghosts(FETCH, 1))
@@ -70,15 +70,15 @@ def test_a_collection_that_tap_is_not_known_to_send_is_not_touched(
 ) -> None:
     store.commit(group(record("a"), record("b"), record("c", collection=LIKES)), 1)
     store.commit(group(record("a", FETCH)), 2)
-    store.sweep(did(0), [POSTS, Nsid("net.example.none")], 1, FETCH, 3)
+    store.sweep(did(0), [POSTS, Nsid("net.example.none")], Evidence(1, FETCH), 3)
     assert uris(path) == ["a", "c"]
 
 
 def test_without_a_sure_verdict_nothing_is_written(store: SqliteStore, path: Path) -> None:
     store.commit(group(record("a"), record("b"), record("c", FETCH)), 1)
-    assert store.sweep(did(0), [POSTS], 2, FETCH, 3) == (Verdict.MIXED, None)
-    assert store.sweep(did(0), [POSTS], 4, FETCH, 3) == (Verdict.FEWER, None)
-    assert store.sweep(did(7), [POSTS], 0, FETCH, 3) == (Verdict.NONE, None)
+    assert store.sweep(did(0), [POSTS], Evidence(2, FETCH), 3) == (Verdict.MIXED, None)
+    assert store.sweep(did(0), [POSTS], Evidence(4, FETCH), 3) == (Verdict.FEWER, None)
+    assert store.sweep(did(7), [POSTS], Evidence(0, FETCH), 3) == (Verdict.NONE, None)
     assert uris(path) == ["a", "b", "c"]
     assert len(store.receipts(0, 10)) == 1
 
@@ -86,8 +86,8 @@ def test_without_a_sure_verdict_nothing_is_written(store: SqliteStore, path: Pat
 def test_sweeping_twice_is_sweeping_once(store: SqliteStore) -> None:
     store.commit(group(record("a"), record("b")), 1)
     store.commit(group(record("a", FETCH)), 2)
-    assert store.sweep(did(0), [POSTS], 1, FETCH, 3).receipt is not None
-    assert store.sweep(did(0), [POSTS], 1, FETCH, 4) == (Verdict.NONE, None)
+    assert store.sweep(did(0), [POSTS], Evidence(1, FETCH), 3).receipt is not None
+    assert store.sweep(did(0), [POSTS], Evidence(1, FETCH), 4) == (Verdict.NONE, None)
 
 
 def test_a_ghost_does_not_come_back_with_what_was_sent_before_and_does_with_news(
@@ -95,7 +95,7 @@ def test_a_ghost_does_not_come_back_with_what_was_sent_before_and_does_with_news
 ) -> None:
     store.commit(group(record("a"), record("b")), 1)
     store.commit(group(record("a", FETCH)), 2)
-    store.sweep(did(0), [POSTS], 1, FETCH, 3)
+    store.sweep(did(0), [POSTS], Evidence(1, FETCH), 3)
     store.commit(group(record("b")), 4)
     assert uris(path) == ["a"]
     store.commit(group(record("b", LIVE)), 5)
@@ -108,7 +108,7 @@ def test_ghosts_of_an_account_that_is_hidden_are_not_counted_as_shown(
     store.commit(group(record("a"), record("b")), 1)
     hidden = AccountDelivery(1, did(0), "", "deactivated")
     store.commit(Group([record("a", FETCH)], [hidden], [], []), 2)
-    assert store.sweep(did(0), [POSTS], 1, FETCH, 3).verdict is Verdict.GHOSTS
+    assert store.sweep(did(0), [POSTS], Evidence(1, FETCH), 3).verdict is Verdict.GHOSTS
     assert counted(path) == [(POSTS, 1, 1)]
 
 
@@ -119,11 +119,13 @@ def test_as_long_as_a_message_of_the_repository_is_unread_nothing_is_removed(
     dead = DeadDelivery(1, "no body", b"{}", did(0), nsid, None if nsid is None else Rkey("b"))
     store.commit(group(record("a"), record("b")), 1)
     store.commit(Group([record("a", FETCH)], [], [dead], []), 2)
-    assert store.sweep(did(0), [POSTS], 1, FETCH, 3).verdict is Verdict.UNREAD
+    assert store.sweep(did(0), [POSTS], Evidence(1, FETCH), 3).verdict is Verdict.UNREAD
     (letter,) = store.open_letters(None, 0, 10)
     store.settle(Handled("uid:1", "dismiss", [letter], []), [Outcome(letter, "dismiss")],
                  group(), 4)  # fmt: skip
-    assert store.sweep(did(0), [POSTS], 1, FETCH, 5).verdict is Verdict.UNREAD, "put away, not read"
+    assert store.sweep(did(0), [POSTS], Evidence(1, FETCH), 5).verdict is Verdict.UNREAD, (
+        "put away, not read"
+    )
     store.settle(Handled("uid:1", "reindex", [letter], []), [Outcome(letter, "gone")],
                  group(), 6)  # fmt: skip
-    assert store.sweep(did(0), [POSTS], 1, FETCH, 7).verdict is Verdict.GHOSTS
+    assert store.sweep(did(0), [POSTS], Evidence(1, FETCH), 7).verdict is Verdict.GHOSTS
