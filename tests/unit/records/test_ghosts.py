@@ -171,7 +171,7 @@ class Network:
         """The keys that a sweep now removes."""
         rows = {key: held.rev for key, held in self.index.items() if held.cid is not None}
         before = self.before if told else None
-        seen = Evidence(len(self.known), rev(self.tap), before, self.unread)
+        seen = Evidence(len(self.known), rev(self.tap), before, unread=self.unread)
         upto = judge([*rows.values()], seen).upto
         ghosts = {key for key, at in rows.items() if upto is not None and at <= upto}
         for key in ghosts:
