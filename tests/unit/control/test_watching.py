@@ -83,7 +83,8 @@ async def test_the_first_estimate_is_in_the_log_once_and_is_held_against_the_tru
             said = (await shown(views, job)).estimate
     assert said is not None
     assert said.took_s is not None
-    assert said.low_s <= said.took_s <= said.high_s
+    # a batch was under way, of which nobody knows how much was left
+    assert said.low_s - BATCH_S <= said.took_s <= said.high_s + BATCH_S
     assert "it took" in said.sentence
 
 
