@@ -28,7 +28,7 @@ AUDIT = "from backfilld_events.cli import main; main()"
 DAEMON = "from backfilld.cli.daemon import main; main()"
 BESIDE = {  # shell: $1 is python, $2 the folder of the log
     "the log is verified": f'"$1" -c "{AUDIT}" verify --log-only "$2/events.db"',
-    "log and projections are verified": f'"$1" -c "{AUDIT}" verify "$2/events.db"',
+    "the projections are compared": f'"$1" -c "{AUDIT}" replay "$2/events.db"',
     "the log is backed up": (
         f'rm -rf "$2/copy"; BACKFILLD_DATA_DIR="$2" "$1" -c "{DAEMON}" backup --log-only "$2/copy"'
     ),
